@@ -25,10 +25,18 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "Migrations", path: "migrations", resources: [.embedInCode("sql")], swiftSettings: strict),
+    .target(name: "Ledger", dependencies: ["Postgres", "Migrations"], swiftSettings: strict),
     .target(name: "TestSupport", dependencies: ["Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "PostgresTests",
       dependencies: ["Postgres", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "LedgerTests",
+      dependencies: ["Ledger", "Migrations", "Postgres", "TestSupport"],
+      exclude: ["leaf.py"], resources: [.copy("Vectors")],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,67 @@
+public import Postgres
+
+/// The append-only log of a database.
+///
+/// Every workspace has a log of its own, with sequences 1, 2, 3 … in commit order; sealing puts them into one
+/// global order of positions. It knows nothing of what the events mean.
+public struct Ledger: Sendable {
+  let pool: PostgresPool
+  let retry: RetryPolicy
+
+  /// Makes a ledger over a database that has been migrated.
+  public init(_ pool: PostgresPool, retry: RetryPolicy = RetryPolicy()) {
+    self.pool = pool
+    self.retry = retry
+  }
+
+  /// Opens a workspace for events. Does nothing if it is open.
+  ///
+  /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
+  public func openWorkspace(_ workspace: String) async throws {
+    try await ask { session in _ = try session.query("SELECT ledger.open_workspace($1)", [workspace]) }
+  }
+
+  /// Gives every event that has none its position.
+  ///
+  /// - Returns: the positions that were given, nil if there was nothing to seal, and the last position of all.
+  /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
+  @discardableResult
+  public func seal() async throws -> (sealed: ClosedRange<Int64>?, last: Int64) {
+    try await ask { session in
+      guard let row = try session.query("SELECT first_position, last_position FROM ledger.seal()").first
+      else {
+        return (nil, 0)
+      }
+      let last = try row.int64("last_position")
+      return (try row.optionalInt64("first_position").map { $0...last }, last)
+    }
+  }
+
+  /// The last position sealed at or before a time, 0 if there was none. For a time that has passed the answer
+  /// never changes.
+  ///
+  /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
+  public func position(at time: Timestamp) async throws -> Int64 {
+    try await ask { session in
+      try session.query("SELECT ledger.position_at($1) AS position", [time]).first?.int64("position") ?? 0
+    }
+  }
+
+  /// How far each workspace had come at a position. Workspaces without events up to there are left out.
+  ///
+  /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
+  public func cut(at position: Int64) async throws -> [String: Int64] {
+    try await ask { session in
+      let rows = try session.query("SELECT workspace, sequence FROM ledger.cut_at($1)", [position])
+      return Dictionary(
+        try rows.map { (try $0.string("workspace"), try $0.int64("sequence")) }, uniquingKeysWith: max)
+    }
+  }
+
+  /// Runs `body` on a session, again after transient failures: it must be safe to repeat.
+  func ask<Value: Sendable>(_ body: @Sendable @escaping (Session) throws -> Value) async throws -> Value {
+    try await LedgerError.translating {
+      try await retry.perform { try await pool.withSession(body) }
+    }
+  }
+}

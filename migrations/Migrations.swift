@@ -1,0 +1,33 @@
+/// One step of the schema. Once released it is never edited: the database remembers its checksum.
+public struct Migration: Sendable, Hashable {
+  /// The name of its file without the extension, for example `m0001-roles`.
+  public let name: String
+  /// What it executes, in one transaction.
+  public let sql: String
+
+  /// Makes a step; the product's own are in ``Migrations/all``.
+  public init(name: String, sql: String) {
+    self.name = name
+    self.sql = sql
+  }
+
+  init(_ name: String, _ bytes: [UInt8]) {
+    self.init(name: name, sql: String(decoding: bytes, as: UTF8.self))
+  }
+}
+
+/// The steps of the schema, in order. A new one goes to the end.
+public enum Migrations {
+  /// Every step this program knows.
+  public static let all: [Migration] = [
+    Migration("m0001-roles", PackageResources.m0001_roles_sql),
+    Migration("m0002-tables", PackageResources.m0002_tables_sql),
+    Migration("m0003-validation", PackageResources.m0003_validation_sql),
+    Migration("m0004-append", PackageResources.m0004_append_sql),
+    Migration("m0005-seal", PackageResources.m0005_seal_sql),
+    Migration("m0006-append-only", PackageResources.m0006_append_only_sql),
+    Migration("m0007-projections", PackageResources.m0007_projections_sql),
+    Migration("m0008-redaction-and-privileges", PackageResources.m0008_redaction_and_privileges_sql),
+    Migration("m0009-event-types", PackageResources.m0009_event_types_sql),
+  ]
+}
