@@ -13,6 +13,7 @@ let package = Package(
   name: "model-marketplace",
   platforms: [.macOS(.v15)],
   dependencies: [
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
   ],
@@ -28,6 +29,9 @@ let package = Package(
     .target(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")], swiftSettings: strict),
     .target(name: "Ledger", dependencies: ["Postgres", "Migrations"], swiftSettings: strict),
+    .target(
+      name: "Marketplace", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
     .target(name: "TestSupport", dependencies: ["Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "PostgresTests",
@@ -37,6 +41,10 @@ let package = Package(
       name: "LedgerTests",
       dependencies: ["Ledger", "Migrations", "Postgres", "TestSupport"],
       exclude: ["leaf.py"], resources: [.copy("Vectors")],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MarketplaceTests",
+      dependencies: ["Marketplace", "TestSupport"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

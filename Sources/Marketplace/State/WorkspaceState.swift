@@ -1,0 +1,91 @@
+/// What a workspace's events add up to: the fold from which every decision is made.
+public struct WorkspaceState: Hashable, Sendable {
+  /// The workspace whose events were folded.
+  public let workspace: WorkspaceID
+  /// The connection that holds, if the workspace was ever connected.
+  public private(set) var connection: WorkspaceConnected?
+  /// Whether a command disconnected it since.
+  public private(set) var isDisconnected = false
+  /// The newest observation that read everything.
+  public private(set) var lastComplete: WorkspaceObserved?
+  /// The newest observation, complete or not.
+  public private(set) var lastObserved: WorkspaceObserved?
+  /// Every incarnation ever seen.
+  public private(set) var models: [ModelID: ModelState] = [:]
+  /// How far each stream has come: the expected version of the next event.
+  public private(set) var streamVersions: [String: Int64] = [:]
+  /// The sequence of the last event folded, 0 before any.
+  public private(set) var sequence: Int64 = 0
+
+  /// The state before any event.
+  public init(workspace: WorkspaceID) { self.workspace = workspace }
+
+  /// What counts as promoted now: nothing in a workspace that is disconnected or was never connected.
+  public var rule: PromotionRule {
+    guard let connection, !isDisconnected else { return PromotionRule(aliases: [], stages: []) }
+    return connection.promoted
+  }
+
+  /// The version of `model` that the source means, if it means any.
+  public func current(of model: ModelState) -> VersionState? { model.current(under: rule) }
+
+  /// Folds one event in. Events come in the order of their sequences.
+  ///
+  /// - Parameters:
+  ///   - event: the event, or `nil` for one that is not the domain's and counts only for its stream.
+  ///   - recordedAt: the ledger's time of it, in milliseconds since 1970.
+  public mutating func apply(
+    _ event: DomainEvent?, stream: String, streamVersion: Int64, sequence: Int64, recordedAt: Int64
+  ) {
+    self.sequence = sequence
+    streamVersions[stream] = streamVersion
+    switch event {
+    case nil, .marketplaceNameAssigned:
+      break
+    case .workspaceConnected(let data):
+      connection = data
+      isDisconnected = false
+    case .workspaceDisconnected:
+      isDisconnected = true
+    case .workspaceObserved(let data):
+      lastObserved = data
+      if data.outcome == .complete { lastComplete = data }
+    case .modelVersionRegistered(let data):
+      let id = ModelID(text: data.model)
+      models[
+        id,
+        default: ModelState(
+          id: id, firstName: data.name, created: data.modelCreated, firstSeen: sequence)
+      ].register(data, sequence: sequence)
+    case .some(let event):
+      guard let id = event.model else { return }
+      models[id]?.apply(event, sequence: sequence, recordedAt: recordedAt)
+    }
+  }
+}
+
+extension DomainEvent {
+  /// The model the event is about, for the events of a model's stream.
+  public var model: ModelID? {
+    let text: String? =
+      switch self {
+      case .modelVersionRegistered(let data): data.model
+      case .modelVersionDeleted(let data): data.model
+      case .modelRenamed(let data): data.model
+      case .modelDescribed(let data): data.model
+      case .stageTransitioned(let data): data.model
+      case .aliasAssigned(let data): data.model
+      case .aliasRemoved(let data): data.model
+      case .modelExported(let data): data.model
+      case .exportFailed(let data), .importFailed(let data): data.model
+      case .exportInvalidated(let data): data.model
+      case .modelImported(let data): data.model
+      case .importLost(let data): data.model
+      case .marketplacePromotionSet(let data): data.model
+      case .marketplaceDriftFound(let data): data.model
+      case .marketplaceNameAssigned(let data): data.model
+      case .workspaceConnected, .workspaceDisconnected, .workspaceObserved: nil
+      }
+    return text.map(ModelID.init(text:))
+  }
+}
