@@ -1,0 +1,80 @@
+/// A logged model (MLflow 3): the files of a model as an entity of its own, outside any run.
+public struct LoggedModel: Sendable, Hashable {
+  /// The identifier, `m-…`.
+  public var id: String
+  /// The experiment it belongs to.
+  public var experimentID: String
+  /// The name it was logged under.
+  public var name: String
+  /// When it was created, milliseconds since 1970.
+  public var created: Int64
+  /// When it last changed, milliseconds since 1970.
+  public var lastUpdated: Int64
+  /// Where its files are.
+  public var artifactURI: String
+  /// `LOGGED_MODEL_PENDING`, `LOGGED_MODEL_READY` or `LOGGED_MODEL_UPLOAD_FAILED`.
+  public var status: String
+  /// What kind of model its author called it; empty when nothing.
+  public var modelType: String
+  /// The run that made it; `nil` when it was logged outside any.
+  public var sourceRunID: String?
+  /// The tags in the registry's order. `mlflow.modelVersions` is maintained by the server; do not copy it.
+  public var tags: [Tag]
+  /// The parameters in the registry's order.
+  public var params: [Param]
+  /// The metrics in the registry's order. MLflow gives NaN back as 0 here; the run's own are right.
+  public var metrics: [Metric]
+  /// The answer it was read from, byte for byte (`{"model": …}`); `nil` when it came from a search.
+  public var body: [UInt8]?
+
+  /// A logged model.
+  public init(
+    id: String, experimentID: String, name: String = "", created: Int64 = 0, lastUpdated: Int64 = 0,
+    artifactURI: String = "", status: String = "LOGGED_MODEL_PENDING", modelType: String = "",
+    sourceRunID: String? = nil, tags: [Tag] = [], params: [Param] = [], metrics: [Metric] = [],
+    body: [UInt8]? = nil
+  ) {
+    self.id = id
+    self.experimentID = experimentID
+    self.name = name
+    self.created = created
+    self.lastUpdated = lastUpdated
+    self.artifactURI = artifactURI
+    self.status = status
+    self.modelType = modelType
+    self.sourceRunID = sourceRunID
+    self.tags = tags
+    self.params = params
+    self.metrics = metrics
+    self.body = body
+  }
+}
+
+/// What a new logged model is created from.
+public struct NewLoggedModel: Sendable, Hashable {
+  /// The experiment it belongs to.
+  public var experimentID: String
+  /// The name.
+  public var name: String
+  /// What kind of model it is.
+  public var modelType: String?
+  /// The run that made it.
+  public var sourceRunID: String?
+  /// The parameters. Servers take at most 100 in the creating call.
+  public var params: [Param]
+  /// Tags set in the same transaction as the creation.
+  public var tags: [Tag]
+
+  /// A new logged model.
+  public init(
+    experimentID: String, name: String, modelType: String? = nil, sourceRunID: String? = nil,
+    params: [Param] = [], tags: [Tag] = []
+  ) {
+    self.experimentID = experimentID
+    self.name = name
+    self.modelType = modelType
+    self.sourceRunID = sourceRunID
+    self.params = params
+    self.tags = tags
+  }
+}

@@ -1,0 +1,99 @@
+import Testing
+
+@testable import Registry
+
+@Suite("Paths and sources")
+struct ArtifactPathTests {
+  @Test(
+    "paths that could leave their place are refused in every spelling",
+    arguments: [
+      "", "/", "/etc/passwd", "..", "../x", "a/../b", "a/..", "./a", "a/./b", "a//b", "a/", "\\x", "a\\..\\b",
+      "..\\x",
+      "%2e%2e/x", "a/%2E%2e", "%252e%252e/x", "%25252e./x", "a%2f..%2fb", "a%5c..%5cb", "%2fetc", "%00",
+      "a\u{0}b",
+      "C:\\x", "C:/x", ".%2e/x", "a%2f%2e%2e",
+    ])
+  func hostile(path: String) {
+    #expect(ArtifactPath.hostility(of: path) != nil)
+  }
+
+  @Test(
+    "paths with odd but harmless names pass",
+    arguments: [
+      "a", "a b", "a/b/c", "...", "a..b", "..a", "a\\b", "100%", "%zz", "ünï", "a:b", ".hidden", "#", "~",
+    ])
+  func harmless(path: String) {
+    #expect(ArtifactPath.hostility(of: path) == nil)
+  }
+
+  @Test("paths are bounded")
+  func bounds() {
+    #expect(ArtifactPath.hostility(of: String(repeating: "a", count: 255)) == nil)
+    #expect(ArtifactPath.hostility(of: String(repeating: "a", count: 256)) != nil)
+    let deep = Array(repeating: "abc", count: 256).joined(separator: "/")
+    #expect(ArtifactPath.hostility(of: deep) == nil)
+    #expect(ArtifactPath.hostility(of: deep + "/a") != nil)
+    #expect(ArtifactPath.hostility(of: "%" + String(repeating: "25", count: 30)) != nil)
+  }
+
+  @Test("names the proxy would change are known", arguments: ["a#b", "a%20b", "a\tb", "a?", "a;", "x\u{7f}"])
+  func distorted(path: String) {
+    #expect(ArtifactPath.distortion(of: path) != nil)
+  }
+
+  @Test("sources are taken apart")
+  func sources() {
+    #expect(ArtifactSource("models:/m-1a2b") == .loggedModel(id: "m-1a2b", path: ""))
+    #expect(ArtifactSource("models:/m-1a2b/sub/dir") == .loggedModel(id: "m-1a2b", path: "sub/dir"))
+    #expect(ArtifactSource("models:/m-name/3") == .version(name: "m-name", number: 3))
+    #expect(
+      ArtifactSource("models:/ed_wait.time model/12") == .version(name: "ed_wait.time model", number: 12))
+    #expect(ArtifactSource("runs:/abc/my model") == .run(id: "abc", path: "my model"))
+    #expect(ArtifactSource("runs:/abc") == .run(id: "abc", path: ""))
+    #expect(
+      ArtifactSource("mlflow-artifacts:/1/r/artifacts") == .proxy(authority: nil, path: "1/r/artifacts"))
+    #expect(ArtifactSource("mlflow-artifacts://h:5/1/r") == .proxy(authority: "h:5", path: "1/r"))
+    #expect(ArtifactSource("mlflow-artifacts:///1/r") == .proxy(authority: nil, path: "1/r"))
+  }
+
+  @Test(
+    "what is out of reach says why",
+    arguments: [
+      "", "s3://b/k", "dbfs:/x", "/tmp/x", "file:///x", "models:/m@champion", "models:/m/Production",
+      "runs:/", "abfss://c@a/x", "models:/", "weird:x",
+    ])
+  func others(source: String) {
+    guard case .other(let reason) = ArtifactSource(source) else {
+      Issue.record("\(source) is not read")
+      return
+    }
+    #expect(!reason.isEmpty)
+  }
+
+  @Test("the owner of a path below the proxy is recognised")
+  func owners() {
+    let run = String(repeating: "a1", count: 16)
+    #expect(
+      MLflowRegistry.owner(ofRoot: "workspaces/w/1/\(run)/artifacts/model")
+        == .run(id: run, path: "model", root: "workspaces/w/1/\(run)/artifacts/model"))
+    #expect(
+      MLflowRegistry.owner(ofRoot: "1/models/m-1/artifacts")
+        == .loggedModel(id: "m-1", root: "1/models/m-1/artifacts"))
+    #expect(MLflowRegistry.owner(ofRoot: "1/x/artifacts") == .proxy(root: "1/x/artifacts"))
+  }
+
+  @Test("another server's files are out of reach")
+  func otherServer() throws {
+    let registry = try MLflowRegistry(MLflowRegistry.Configuration(url: "http://h:5000/mlflow/"))
+    let here = Run(id: "r", experimentID: "1", artifactURI: "mlflow-artifacts://h:5000/1/r/artifacts")
+    #expect(try registry.artifactLocation(of: here) == .run(id: "r", path: "", root: "1/r/artifacts"))
+    let there = Run(id: "r", experimentID: "1", artifactURI: "mlflow-artifacts://other/1/r/artifacts")
+    guard case .unsupported = try registry.artifactLocation(of: there) else {
+      Issue.record("another server is not asked")
+      return
+    }
+    let climbing = Run(id: "r", experimentID: "1", artifactURI: "mlflow-artifacts:/1/../../x")
+    let error = #expect(throws: RegistryError.self) { try registry.artifactLocation(of: climbing) }
+    #expect(error?.code == .hostilePath)
+  }
+}
