@@ -1,0 +1,128 @@
+/// Where exports lie: a store of immutable files under keys, outside every registry and the ledger's database.
+///
+/// Every call throws ``StorageError``. A file is there whole or not at all, whatever is killed when.
+public protocol ExternalStorage: Sendable {
+  /// The store's address as events name it, such as `file:///srv/marketplace`.
+  var location: String { get }
+
+  /// Begins to write a file. It appears under its key when the upload is finished, replacing what was there.
+  func upload(to key: StorageKey) async throws -> any StorageUpload
+
+  /// Writes a small file unless its key is taken: the commit point of an export.
+  ///
+  /// - Returns: whether the file was written; `false` leaves what was there untouched.
+  func putIfAbsent(_ bytes: [UInt8], at key: StorageKey) async throws -> Bool
+
+  /// The bytes of a file, in chunks of at most ``StorageLimits/chunkBytes``, read as they are asked for.
+  ///
+  /// - Throws: ``StorageError`` with `.notFound` when there is no such file.
+  func read(_ key: StorageKey) async throws -> StorageBody
+
+  /// The size of a file in bytes, or `nil` when there is none.
+  func size(of key: StorageKey) async throws -> Int64?
+
+  /// Every finished file below a key, ascending by path; none when there is nothing.
+  func files(below key: StorageKey) async throws -> [StoredFile]
+
+  /// Removes a file; done as well when there is none.
+  func delete(_ key: StorageKey) async throws
+}
+
+/// A file on its way into a store. Not finished, it leaves nothing under its key.
+public protocol StorageUpload: Sendable {
+  /// Adds bytes at the end.
+  func write(_ chunk: [UInt8]) async throws
+  /// Makes the file appear, safe against a crash of the machine, and tells what was written.
+  func finish() async throws -> WrittenFile
+  /// Throws away what was written; harmless after ``finish()``.
+  func abandon() async
+}
+
+/// What an upload wrote.
+public struct WrittenFile: Sendable, Hashable {
+  /// Size in bytes.
+  public let size: Int64
+  /// SHA-256 of the bytes, 64 lower-case hex digits.
+  public let sha256: String
+
+  /// Size and digest.
+  public init(size: Int64, sha256: String) {
+    self.size = size
+    self.sha256 = sha256
+  }
+}
+
+/// A finished file in a store.
+public struct StoredFile: Sendable, Hashable {
+  /// Its key.
+  public let key: StorageKey
+  /// Size in bytes.
+  public let size: Int64
+
+  /// Key and size.
+  public init(key: StorageKey, size: Int64) {
+    self.key = key
+    self.size = size
+  }
+}
+
+/// Bounds of every store.
+public enum StorageLimits {
+  /// Files are read and written in pieces of this many bytes.
+  public static let chunkBytes = 1_048_576
+  /// A component of a key has at most so many bytes of UTF-8: what common file systems take.
+  public static let componentBytesMax = 255
+  /// A key has at most so many bytes of UTF-8: what S3 takes.
+  public static let keyBytesMax = 1_024
+  /// A file read whole, such as a manifest, has at most so many bytes.
+  public static let wholeFileBytesMax = 64 * 1_048_576
+}
+
+/// A file's bytes, pulled chunk by chunk: nothing is read ahead of whoever asks.
+public struct StorageBody: AsyncSequence, Sendable {
+  private let open: @Sendable () async throws -> @Sendable () async throws -> [UInt8]?
+
+  /// A body from a function that opens the file and returns one that gives the next chunk, `nil` at the end.
+  public init(open: @escaping @Sendable () async throws -> @Sendable () async throws -> [UInt8]?) {
+    self.open = open
+  }
+
+  /// Reads from the first byte.
+  public func makeAsyncIterator() -> Iterator { Iterator(open: open) }
+
+  /// One reading of the file.
+  public struct Iterator: AsyncIteratorProtocol {
+    fileprivate let open: @Sendable () async throws -> @Sendable () async throws -> [UInt8]?
+    private var next: (@Sendable () async throws -> [UInt8]?)?
+
+    fileprivate init(open: @escaping @Sendable () async throws -> @Sendable () async throws -> [UInt8]?) {
+      self.open = open
+    }
+
+    /// The next chunk, `nil` at the end of the file.
+    public mutating func next() async throws -> [UInt8]? {
+      if let next { return try await next() }
+      let opened = try await open()
+      next = opened
+      return try await opened()
+    }
+  }
+}
+
+extension ExternalStorage {
+  /// The whole of a small file.
+  ///
+  /// - Throws: ``StorageError`` with `.tooLarge` beyond ``StorageLimits/wholeFileBytesMax``.
+  public func bytes(of key: StorageKey) async throws -> [UInt8] {
+    var all: [UInt8] = []
+    for try await chunk in try await read(key) {
+      all += chunk
+      guard all.count <= StorageLimits.wholeFileBytesMax else {
+        throw StorageError(
+          .tooLarge, key: key.path,
+          "has more than \(StorageLimits.wholeFileBytesMax) bytes, too many to read whole.")
+      }
+    }
+    return all
+  }
+}

@@ -1,0 +1,83 @@
+import Foundation
+import Glibc
+
+/// A store on a mounted file system.
+///
+/// Files are written beside their place under a name of their own, synced, and renamed into it; a symbolic link
+/// anywhere below the root is refused, so that nothing planted there can lead a write or a read outside.
+public struct FileStorage: ExternalStorage {
+  /// The store's address.
+  public let location: String
+  let root: String
+
+  /// A store below a folder, which is created when missing.
+  ///
+  /// - Parameter url: `file:///absolute/path`.
+  /// - Throws: ``StorageError`` when the address is not one, or the folder cannot be made.
+  public init(url: String) throws {
+    guard let parsed = URL(string: url), parsed.isFileURL, parsed.path.hasPrefix("/"),
+      parsed.host() == nil || parsed.host() == "" || parsed.host() == "localhost"
+    else {
+      throw StorageError(.configuration, key: url, "is not a folder: write file:///absolute/path.")
+    }
+    root = parsed.path
+    location = url.hasSuffix("/") ? String(url.dropLast()) : url
+    do {
+      try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+    } catch {
+      throw StorageError(.configuration, key: url, "cannot be made: \(error.localizedDescription)")
+    }
+  }
+
+  /// Begins to write a file beside its place.
+  public func upload(to key: StorageKey) async throws -> any StorageUpload {
+    let file = FileUpload(root: root, key: key)
+    try await file.open()
+    return file
+  }
+
+  /// Writes a small file unless its key is taken, by a link, which fails on a name that exists.
+  public func putIfAbsent(_ bytes: [UInt8], at key: StorageKey) async throws -> Bool {
+    let file = FileUpload(root: root, key: key)
+    do {
+      try await file.open()
+      try await file.write(bytes)
+      let isNew = try await file.finishUnlessPresent()
+      await file.abandon()
+      return isNew
+    } catch {
+      await file.abandon()
+      throw error
+    }
+  }
+
+  /// The bytes of a file.
+  public func read(_ key: StorageKey) async throws -> StorageBody {
+    let root = root
+    return StorageBody {
+      let file = FileReading(root: root, key: key)
+      try await file.open()
+      return { try await file.next() }
+    }
+  }
+
+  /// The size of a file, or `nil`.
+  public func size(of key: StorageKey) async throws -> Int64? {
+    do {
+      let file = FileReading(root: root, key: key)
+      return try await file.size()
+    } catch let error as StorageError where error.code == .notFound {
+      return nil
+    }
+  }
+
+  /// Every finished file below a key.
+  public func files(below key: StorageKey) async throws -> [StoredFile] {
+    try await FileReading(root: root, key: key).files()
+  }
+
+  /// Removes a file.
+  public func delete(_ key: StorageKey) async throws {
+    try await FileReading(root: root, key: key).delete()
+  }
+}

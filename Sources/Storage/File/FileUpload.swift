@@ -1,0 +1,92 @@
+import Foundation
+import Glibc
+
+/// A file being written beside its place: `.<random>.part` until it is renamed.
+actor FileUpload: StorageUpload {
+  private static let partSuffix = ".part"
+
+  /// Whether a file bears the name of an unfinished upload; listings leave those out. A model's own file may
+  /// end in `.part` too.
+  static func isUnfinished(_ name: String) -> Bool {
+    name.hasPrefix(".") && name.hasSuffix(partSuffix)
+      && UUID(uuidString: String(name.dropFirst().dropLast(partSuffix.count))) != nil
+  }
+
+  private let executor = BlockingQueue()
+  nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  private let root: String
+  private let key: StorageKey
+  private let partName = ".\(UUID().uuidString.lowercased())\(partSuffix)"
+  private var folder: Int32 = -1
+  private var file: Int32 = -1
+  private var digest = StreamDigest()
+
+  init(root: String, key: StorageKey) {
+    self.root = root
+    self.key = key
+  }
+
+  deinit {
+    if file >= 0 { close(file) }
+    if folder >= 0 { close(folder) }
+  }
+
+  func open() throws {
+    let directory = try Directory(of: key.components.dropLast(), below: root, key: key, creating: true)
+    folder = dup(directory.descriptor)
+    guard folder >= 0 else { throw systemError("its folder cannot be kept open", key: key) }
+    file = openat(folder, partName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw systemError("it cannot be created", key: key) }
+  }
+
+  func write(_ chunk: [UInt8]) throws {
+    digest.update(chunk)
+    var written = 0
+    while written < chunk.count {
+      let count = chunk[written...].withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw systemError("it cannot be written", key: key)
+      }
+      written += count
+    }
+  }
+
+  func finish() throws -> WrittenFile {
+    try sync()
+    guard renameat(folder, partName, folder, name) == 0 else {
+      throw systemError("it cannot be renamed", key: key)
+    }
+    try syncFolder()
+    return digest.finish()
+  }
+
+  /// Makes the file appear unless its name is taken.
+  func finishUnlessPresent() throws -> Bool {
+    try sync()
+    if linkat(folder, partName, folder, name, 0) != 0 {
+      if errno == EEXIST { return false }
+      throw systemError("it cannot be put in its place", key: key)
+    }
+    try syncFolder()
+    return true
+  }
+
+  func abandon() {
+    if file >= 0 { close(file) }
+    file = -1
+    if folder >= 0 { unlinkat(folder, partName, 0) }
+  }
+
+  private var name: String { key.components.last ?? "" }
+
+  private func sync() throws {
+    guard fsync(file) == 0 else { throw systemError("it cannot be synced", key: key) }
+  }
+
+  /// A rename survives a crash of the machine only when the folder is synced too.
+  private func syncFolder() throws {
+    guard fsync(folder) == 0 else { throw systemError("its folder cannot be synced", key: key) }
+  }
+}
