@@ -46,6 +46,7 @@ let package = Package(
     .target(
       name: "Storage", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: strict),
+    .target(name: "Catalog", dependencies: ["Postgres"], swiftSettings: strict),
     .target(name: "TestSupport", dependencies: ["Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "PostgresTests",
@@ -70,6 +71,11 @@ let package = Package(
     .testTarget(
       name: "StorageTests",
       dependencies: ["Storage", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CatalogTests",
+      dependencies: ["Catalog", "Ledger", "Postgres", "TestSupport"],
+      resources: [.embedInCode("Resources")],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

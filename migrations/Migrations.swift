@@ -29,5 +29,14 @@ public enum Migrations {
     Migration("m0007-projections", PackageResources.m0007_projections_sql),
     Migration("m0008-redaction-and-privileges", PackageResources.m0008_redaction_and_privileges_sql),
     Migration("m0009-event-types", PackageResources.m0009_event_types_sql),
+    Migration("m0010-projection-tables", PackageResources.m0010_projection_tables_sql),
+    Migration("m0011-projection-catalog", PackageResources.m0011_projection_catalog_sql),
+    Migration("m0012-projection-apply", PackageResources.m0012_projection_apply_sql),
+    Migration("m0013-projection-rows", PackageResources.m0013_projection_rows_sql),
+    Migration("m0014-marketplace-views", PackageResources.m0014_marketplace_views_sql),
+    Migration("m0015-as-of", PackageResources.m0015_as_of_sql),
+    Migration("m0016-in-production", PackageResources.m0016_in_production_sql),
+    Migration("m0017-projection-check", PackageResources.m0017_projection_check_sql),
+    Migration("m0018-projection-register", PackageResources.m0018_projection_register_sql),
   ]
 }
