@@ -16,6 +16,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
   ],
@@ -46,8 +47,22 @@ let package = Package(
     .target(
       name: "Storage", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: strict),
+    .target(
+      name: "Transfer",
+      dependencies: [
+        "Marketplace", "Ledger", "Postgres", "Registry", "Storage", .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: strict),
     .target(name: "Catalog", dependencies: ["Postgres"], swiftSettings: strict),
-    .target(name: "TestSupport", dependencies: ["Postgres"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "TestSupport",
+      dependencies: [
+        "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
+      path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "PostgresTests",
       dependencies: ["Postgres", "TestSupport"],
@@ -71,6 +86,14 @@ let package = Package(
     .testTarget(
       name: "StorageTests",
       dependencies: ["Storage", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TransferTests",
+      dependencies: [
+        "Transfer", "Catalog", "TestSupport", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "CatalogTests",

@@ -38,5 +38,6 @@ public enum Migrations {
     Migration("m0016-in-production", PackageResources.m0016_in_production_sql),
     Migration("m0017-projection-check", PackageResources.m0017_projection_check_sql),
     Migration("m0018-projection-register", PackageResources.m0018_projection_register_sql),
+    Migration("m0020-jobs", PackageResources.m0020_jobs_sql),
   ]
 }

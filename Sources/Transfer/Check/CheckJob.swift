@@ -1,0 +1,209 @@
+import Foundation
+public import Ledger
+public import Marketplace
+import Postgres
+import Registry
+import Storage
+
+/// Tests what must always hold of the jobs, against the live ledger, storage and registry. Changes nothing.
+public struct CheckJob: Sendable {
+  /// Exports whose files are looked at side by side.
+  static let exportsConcurrent = 8
+
+  let context: JobContext
+  let workspaces: [WorkspaceID]
+  let target: MarketplaceTarget?
+  /// Whether every byte of every live export is read and hashed, or only its manifest and the sizes.
+  let readsData: Bool
+
+  /// A check of these workspaces; without a target the marketplace registry is left out.
+  public init(context: JobContext, workspaces: [WorkspaceID], target: MarketplaceTarget?, readsData: Bool) {
+    self.context = context
+    self.workspaces = workspaces
+    self.target = target
+    self.readsData = readsData
+  }
+
+  /// What does not hold.
+  ///
+  /// - Throws: the database's errors, and the registry's when it cannot be asked at all.
+  public func run() async throws -> [Violation] {
+    let history = History(ledger: context.ledger, run: context.run)
+    var violations: [Violation] = try await checkNames(history)
+    for workspace in workspaces {
+      let state = try await history.load(workspace)
+      violations += try await checkEvents(workspace)
+      violations += try await checkExports(state)
+      if let target { violations += try await checkMarketplace(state, target) }
+    }
+    return violations
+  }
+
+  /// J5: names are injective under NFC and case folding.
+  private func checkNames(_ history: History) async throws -> [Violation] {
+    var owners: [String: MarketplaceNameAssigned] = [:]
+    var violations: [Violation] = []
+    try await forEachEvent(of: .marketplace) { event, _ in
+      guard case .marketplaceNameAssigned(let data) = event else { return }
+      if let owner = owners[data.folded] {
+        violations.append(
+          Violation(
+            "J5", "'\(data.name)' of \(data.workspace) and '\(owner.name)' of \(owner.workspace) fold to one name."))
+      }
+      owners[data.folded] = data
+    }
+    return violations
+  }
+
+  /// J1 and J2: one live export and import each, an import names an earlier export of the same digest, an export an
+  /// earlier promotion.
+  private func checkEvents(_ workspace: WorkspaceID) async throws -> [Violation] {
+    var violations: [Violation] = []
+    var state = WorkspaceState(workspace: workspace)
+    var exports: [String: ModelExported] = [:]
+    var promoted: Set<VersionIdentity> = []
+    try await forEachEvent(of: workspace) { event, recorded in
+      let place = "\(workspace)/\(recorded.sequence)"
+      switch event {
+      case .modelExported(let data):
+        let model = state.models[ModelID(text: data.model)]
+        let version = model?.versions[data.version]
+        if version?.export != nil {
+          violations.append(Violation("J1", "\(place): a second live export of one version."))
+        }
+        let identity = VersionIdentity(
+          workspace: workspace, model: ModelID(text: data.model), version: data.version, created: data.created)
+        if !promoted.contains(identity) {
+          violations.append(Violation("J2", "\(place): the exported version was never promoted before."))
+        }
+        exports[data.exportID] = data
+      case .modelImported(let data):
+        let version = state.models[ModelID(text: data.model)]?.versions[data.version]
+        if version?.imports[data.target]?.live != nil {
+          violations.append(Violation("J1", "\(place): a second live import of one version."))
+        }
+        if exports[data.exportID]?.manifestSHA256 != data.manifestSHA256 {
+          violations.append(Violation("J2", "\(place): the import names no earlier export of the same digest."))
+        }
+      default: break
+      }
+      state.apply(
+        event, stream: recorded.stream, streamVersion: recorded.version, sequence: recorded.sequence,
+        recordedAt: recorded.recordedAt.microseconds / 1_000)
+      for model in state.models(touchedBy: event) {
+        guard let current = state.current(of: model) else { continue }
+        promoted.insert(VersionIdentity(workspace, model, current))
+      }
+    }
+    return violations
+  }
+
+  private func forEachEvent(
+    of workspace: WorkspaceID, _ work: (DomainEvent, RecordedEvent) throws -> Void
+  ) async throws {
+    var cursor: SequenceCursor = 0
+    while true {
+      let page = try await context.ledger.read(workspace: workspace.text, after: cursor, limit: History.pageEvents)
+      cursor = page.next
+      for event in page.events {
+        guard let data = event.data,
+          let domain = try DomainEvent(type: event.type, typeVersion: Int(event.typeVersion), json: data)
+        else { continue }
+        try work(domain, event)
+      }
+      if page.isLast { return }
+    }
+  }
+
+  /// J3: a live export's manifest is there and is the one the ledger names, and every file it names is there too.
+  private func checkExports(_ state: WorkspaceState) async throws -> [Violation] {
+    let exports = state.models.values.flatMap { model in model.versions.values.compactMap(\.export) }
+    let found = try await concurrently(exports, limit: Self.exportsConcurrent) { export -> [Violation] in
+      do {
+        let contents = try await ExportContents(export.data, in: context.storage)
+        return try await check(contents, export.data)
+      } catch let error as StorageError where error.code != .notFound {
+        // A store that cannot be asked says nothing about what it holds.
+        throw error
+      } catch {
+        return [Violation("J3", "\(export.data.uri): \(try Trouble(error).message)")]
+      }
+    }
+    return found.flatMap(\.self)
+  }
+
+  private func check(_ contents: ExportContents, _ export: ModelExported) async throws -> [Violation] {
+    var violations: [Violation] = []
+    for file in contents.manifest.files {
+      let key = try contents.folder.file(file.path)
+      guard let size = try await context.storage.size(of: key) else {
+        violations.append(Violation("J3", "\(key) is missing."))
+        continue
+      }
+      guard size == file.size else {
+        violations.append(Violation("J3", "\(key) has \(size) bytes, the manifest says \(file.size)."))
+        continue
+      }
+      guard readsData else { continue }
+      var digest = StreamDigest()
+      for try await chunk in try await context.storage.read(key) { digest.update(chunk) }
+      if digest.finish().sha256 != file.sha256 {
+        violations.append(Violation("J3", "\(key) does not have the SHA-256 that the manifest gives it."))
+      }
+    }
+    return violations
+  }
+
+  /// J4 and J8: one marketplace version for each live import and none with its key besides; what is promoted there
+  /// is what was set.
+  private func checkMarketplace(_ state: WorkspaceState, _ target: MarketplaceTarget) async throws -> [Violation] {
+    var violations: [Violation] = []
+    for model in state.models.values.sorted(by: { $0.id < $1.id }) {
+      guard let marketplace = model.marketplace[target.id] else { continue }
+      for version in model.versions.values.sorted(by: { $0.number < $1.number }) {
+        guard let live = version.imports[target.id]?.live else { continue }
+        let key = VersionIdentity(state.workspace, model, version).sourceKey(generation: live.generation)
+        let found = try await target.registry.modelVersions(tagged: .init(OwnTags.sourceKey, key))
+        if found.map(\.version) != [live.marketplaceVersion] {
+          violations.append(
+            Violation(
+              "J4",
+              "\(marketplace.name) v\(live.marketplaceVersion): the registry holds "
+                + "\(found.isEmpty ? "no version" : found.map { "v\($0.version)" }.joined(separator: ", ")) with its key."
+            ))
+        }
+      }
+      // A model that was created again goes on under its predecessor's name, and answers for it.
+      guard state.successor(of: model, target: target.id) == nil else {
+        if marketplace.available != nil {
+          violations.append(
+            Violation("J8", "\(marketplace.name): two incarnations are available; a sync is due.", isPending: true))
+        }
+        continue
+      }
+      let expected = target.expected(marketplace.available)
+      let reading = try await MarketplaceReading.promotion(of: marketplace.name, in: target)
+      if let reading, reading != expected {
+        violations.append(
+          Violation("J8", "\(marketplace.name): the registry promotes \(reading.text), set was \(expected.text)."))
+      }
+      if state.promotionChange(of: model, target: target.id) != nil {
+        violations.append(
+          Violation(
+            "J8", "\(marketplace.name): what the source means is not what is available; a sync is due.", isPending: true
+          ))
+      }
+    }
+    return violations
+  }
+}
+
+extension WorkspaceState {
+  /// The models whose current version an event may have changed: its own, or all when the rule changed.
+  func models(touchedBy event: DomainEvent) -> [ModelState] {
+    switch event {
+    case .workspaceConnected, .workspaceDisconnected: Array(models.values)
+    default: event.model.flatMap { models[$0] }.map { [$0] } ?? []
+    }
+  }
+}

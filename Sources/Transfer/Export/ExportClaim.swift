@@ -1,0 +1,37 @@
+import Foundation
+import Marketplace
+import Postgres
+
+/// The random id of an export, recorded before its first byte: a run after a kill reads it there and goes on in the
+/// same folder.
+enum ExportClaim {
+  /// The id under which this generation of a version is being copied, claimed now if nobody had.
+  static func exportID(
+    of identity: VersionIdentity, generation: Int, fresh: UUID, in pool: PostgresPool
+  ) async throws -> String {
+    let id = try await pool.write { session in
+      try session.query(
+        """
+        with claimed as (
+          insert into jobs.export_claim (workspace, model, version, created, generation, export_id)
+          values ($1, $2, $3, $4, $5, $6)
+          on conflict do nothing
+          returning export_id
+        )
+        select export_id from claimed
+        union all
+        select export_id from jobs.export_claim
+        where (workspace, model, version, created, generation) = ($1, $2, $3, $4, $5)
+        limit 1
+        """,
+        [
+          identity.workspace.text, identity.model.text, Int64(identity.version), identity.created, Int64(generation),
+          fresh,
+        ]
+      ).first?.uuid("export_id")
+    }
+    // Two claims at once: the loser of the insert does not see the winner's row in the same statement.
+    guard let id else { return try await exportID(of: identity, generation: generation, fresh: fresh, in: pool) }
+    return id.uuidString.lowercased()
+  }
+}

@@ -1,0 +1,27 @@
+import Postgres
+import Storage
+
+/// A file at the root of the store that says that this is the store. A mount that is gone leaves an empty folder, in
+/// which every export would seem rotten and be made again where nobody finds it.
+enum StorageMarker {
+  private static let name = ".marketplace-storage"
+
+  /// Sees to it that the store holds the marker, which is written when the ledger knows of no export yet.
+  ///
+  /// - Throws: ``StorageError`` when the ledger names exports and the store has no marker.
+  static func prove(_ context: JobContext) async throws {
+    let key = try StorageKey([name])
+    guard try await context.storage.size(of: key) == nil else { return }
+    let hasExports = try await context.pool.read { session in
+      try session.query("select exists (select from marketplace.export_summary) as yes").first?.bool("yes")
+    }
+    guard hasExports != true else {
+      throw StorageError(
+        .failed, key: context.storage.location,
+        "holds no \(name), though the ledger names exports there: it is not mounted, or it is another store. Nothing "
+          + "was read, written or concluded. If it is the right one, put an empty file of that name there.")
+    }
+    guard !context.options.isDryRun else { return }
+    _ = try await context.storage.putIfAbsent(Array("model-marketplace\n".utf8), at: key)
+  }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import Marketplace
+import Registry
+import Storage
+
+/// An export read back from storage, its manifest checked against the ledger.
+struct ExportContents: Sendable {
+  let storage: any ExternalStorage
+  let folder: ExportFolder
+  let manifest: Manifest
+
+  /// Opens an export.
+  ///
+  /// - Throws: ``Trouble`` with ``Trouble/rottenCode`` when the manifest is missing or another one.
+  init(_ export: ModelExported, in storage: any ExternalStorage) async throws {
+    self.storage = storage
+    folder = try ExportFolder(uri: export.uri, in: storage)
+    let key = try folder.file(Manifest.fileName)
+    let bytes: [UInt8]
+    do {
+      bytes = try await storage.bytes(of: key)
+    } catch let error as StorageError where error.code == .notFound {
+      throw Trouble(Trouble.rottenCode, "\(key) is missing.", retriable: true)
+    }
+    guard StreamDigest.of(bytes).sha256 == export.manifestSHA256 else {
+      throw Trouble(Trouble.rottenCode, "\(key) is not the manifest that the ledger names.", retriable: true)
+    }
+    manifest = try Manifest(bytes: bytes, at: key)
+  }
+
+  /// `model.json`.
+  func registeredModel() async throws -> RegisteredModelDocument.Model {
+    try await document(RegisteredModelDocument.self, at: "model.json").registeredModel
+  }
+
+  /// `<run_id>/run.json`, where the export holds a run.
+  func run() async throws -> RunDocument? {
+    guard let id = manifest.runID else { return nil }
+    return try await document(RunDocument.self, at: "\(id)/run.json")
+  }
+
+  /// `<m-id>/logged_model.json`, where the export holds one.
+  func loggedModel() async throws -> LoggedModelDocument? {
+    guard let id = manifest.loggedModelID else { return nil }
+    return try await document(LoggedModelDocument.self, at: "\(id)/logged_model.json")
+  }
+
+  private func document<Content: Codable & Sendable>(_: Content.Type, at path: String) async throws -> Content {
+    guard let file = manifest.files.first(where: { $0.path == path }) else {
+      throw Trouble(Trouble.rottenCode, "\(folder.key)/\(path) is not in the manifest.", retriable: true)
+    }
+    var all: [UInt8] = []
+    do {
+      all = try await storage.bytes(of: try folder.file(path))
+    } catch let error as StorageError where error.code == .notFound {
+      throw Trouble.rotten(file)
+    }
+    guard StreamDigest.of(all) == WrittenFile(size: file.size, sha256: file.sha256) else { throw Trouble.rotten(file) }
+    return try ExportDocument<Content>.decode(all)
+  }
+
+  /// Files below a folder of the export, their paths relative to it.
+  func files(below path: String) -> [(file: Manifest.File, path: String)] {
+    manifest.files.compactMap { file in
+      guard file.path.hasPrefix(path + "/") else { return nil }
+      return (file, String(file.path.dropFirst(path.count + 1)))
+    }
+  }
+
+  /// Copies files into a registry and lists them back.
+  ///
+  /// - Throws: ``Trouble`` with ``Trouble/rottenCode`` when storage does not hold what the manifest says, with
+  ///   `upload_incomplete` when the registry does not list what was written.
+  func upload(
+    _ files: [(file: Manifest.File, path: String)], to location: ArtifactLocation, of registry: any ModelRegistry,
+    progress: @escaping @Sendable (Int64) -> Void
+  ) async throws {
+    _ = try await concurrently(files, limit: ImportJob.filesConcurrent) { file, path in
+      let key = try folder.file(file.path)
+      guard try await storage.size(of: key) == file.size else { throw Trouble.rotten(file) }
+      let verdict = VerifiedBody.Verdict()
+      let body = try await storage.read(key)
+      do {
+        try await registry.upload(path, to: location, length: file.size) {
+          VerifiedBody(body: body, file: file, verdict: verdict)
+        }
+      } catch {
+        throw verdict.isRotten ? Trouble.rotten(file) : error
+      }
+      // A file of no bytes asks for none, so nothing judged it on the way.
+      guard !verdict.isRotten else { throw Trouble.rotten(file) }
+      progress(file.size)
+    }
+    let listed = Dictionary(
+      try await registry.artifacts(at: location).map { (Array($0.path.utf8), $0.size) },
+      uniquingKeysWith: { first, _ in first })
+    for (file, path) in files {
+      guard let size = listed[Array(path.utf8)], size == nil || size == file.size else {
+        throw Trouble(
+          "upload_incomplete",
+          "\(path) was written to \(location.root ?? "the marketplace"), which does not list it with \(file.size) bytes.",
+          retriable: true)
+      }
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Marketplace
+import Registry
+
+/// A run in the marketplace with everything the exported one had: times, user, parameters, whole metric histories,
+/// tags, datasets and artifacts.
+struct ImportedRun: Sendable {
+  let registry: any ModelRegistry
+  let contents: ExportContents
+  let workspace: WorkspaceID
+  let experiment: Experiment
+  let progress: @Sendable (Int64) -> Void
+
+  /// Finds the run that an earlier attempt made, or makes it, and completes it.
+  func ensure(_ document: RunDocument) async throws -> Run {
+    let key = Tag(OwnTags.sourceKey, "run/\(workspace.text)/\(document.info.runID)")
+    let run = try await findOrCreate(document, key: key)
+    let files = contents.files(below: "\(document.info.runID)/artifacts")
+    // Logging is idempotent, and the source may have logged more since an earlier version of the run was imported.
+    try await registry.logBatch(
+      run: run.id, metrics: metrics(document),
+      params: document.params.sorted { $0.key < $1.key }.map { Param($0.key, $0.value) },
+      tags: OwnTags.copied(document.tags))
+    let datasets = document.inputs.datasetInputs.map(DatasetInput.init)
+    if !datasets.isEmpty { try await registry.logInputs(run: run.id, datasets: datasets) }
+    if run.tags[OwnTags.complete] != nil {
+      try await complete(files, of: run)
+    } else if !files.isEmpty {
+      try await contents.upload(files, to: registry.artifactLocation(of: run), of: registry, progress: progress)
+    }
+    try await registry.updateRun(
+      run.id, status: document.info.status, endTime: document.info.endTime, name: document.info.runName)
+    if run.tags[OwnTags.complete] == nil {
+      try await registry.setTag(Tag(OwnTags.complete, "true"), ofRun: run.id)
+    }
+    return run
+  }
+
+  /// Files that came into the run since it was imported, such as the model of a later version.
+  private func complete(_ files: [(file: Manifest.File, path: String)], of run: Run) async throws {
+    let location = try registry.artifactLocation(of: run)
+    let present = Set(try await registry.artifacts(at: location).map { Array($0.path.utf8) })
+    let missing = files.filter { !present.contains(Array($0.path.utf8)) }
+    guard !missing.isEmpty else { return }
+    try await contents.upload(missing, to: location, of: registry, progress: progress)
+  }
+
+  /// The oldest run with our key that nobody deleted.
+  private func find(_ key: Tag) async throws -> Run? {
+    try await registry.runs(inExperiments: [experiment.id], tagged: key).first { !$0.isDeleted }
+  }
+
+  private func findOrCreate(_ document: RunDocument, key: Tag) async throws -> Run {
+    if let found = try await find(key) { return found }
+    return try await create(document, key: key)
+  }
+
+  /// Creating is not idempotent: whoever finds an older run with the key afterwards takes that and gives up its own.
+  private func create(_ document: RunDocument, key: Tag) async throws -> Run {
+    let made = try await registry.createRun(
+      NewRun(
+        experimentID: experiment.id, name: document.info.runName, userID: document.info.userID,
+        startTime: document.info.startTime,
+        tags: [
+          key, Tag(OwnTags.runID, document.info.runID), Tag(OwnTags.workspace, workspace.text),
+          Tag(OwnTags.exportID, contents.manifest.exportID),
+        ]))
+    guard let oldest = try await find(key), oldest.id != made.id else { return made }
+    try await registry.deleteRun(made.id)
+    return oldest
+  }
+
+  private func metrics(_ document: RunDocument) -> [Metric] {
+    let all = [document.metrics, document.nonFiniteMetrics].flatMap { histories in
+      histories.flatMap { key, points in points.map { $0.metric(key) } }
+    }
+    return all.sorted { ($0.key, $0.step, $0.timestamp) < ($1.key, $1.step, $1.timestamp) }
+  }
+}
+
+extension DatasetInput {
+  init(_ document: RunDocument.Dataset) {
+    self.init(
+      name: document.dataset.name, digest: document.dataset.digest, sourceType: document.dataset.sourceType,
+      source: document.dataset.source, schema: document.dataset.schema, profile: document.dataset.profile,
+      tags: document.tags)
+  }
+}

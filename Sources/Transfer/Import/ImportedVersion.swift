@@ -1,0 +1,123 @@
+import Foundation
+import Marketplace
+import Registry
+
+/// A version in the marketplace, found by its key or made: files first, the version last.
+struct ImportedVersion: Sendable {
+  let registry: any ModelRegistry
+  let contents: ExportContents
+  let workspace: WorkspaceID
+  /// The tag that every entity made for this version carries from its creation.
+  let key: Tag
+  let name: MarketplaceName
+  let locks: ModelLocks
+  let progress: @Sendable (Int64) -> Void
+
+  /// Where the version's files lie in the marketplace.
+  private struct Place {
+    var source: String
+    var run: Run?
+    var loggedModel: LoggedModel?
+  }
+
+  /// The version with our key, complete, and the run it belongs to.
+  func ensure(_ source: RegisteredModelDocument.Version) async throws -> (ModelVersion, Run?) {
+    let run = try await ensureRun(source)
+    if let found = try await find() { return (found, run) }
+    let place = try await placeFiles(source, run: run)
+    let made = try await registry.createModelVersion(
+      NewModelVersion(
+        name: name.text, source: place.source, runID: place.run?.id, modelID: place.loggedModel?.id,
+        description: source.description,
+        tags: OwnTags.copied(source.tags) + [
+          key, Tag(OwnTags.workspace, workspace.text), Tag(OwnTags.model, source.name),
+          Tag(OwnTags.version, source.version),
+        ]))
+    // Creating is not idempotent and cannot be fenced: of several with our key the lowest is the one.
+    return (try await find() ?? made, run)
+  }
+
+  /// The lowest version with our key; any others are removed.
+  private func find() async throws -> ModelVersion? {
+    let found = try await registry.modelVersions(tagged: key).filter { $0.name.isExactly(name.text) }
+      .sorted { $0.version < $1.version }
+    for duplicate in found.dropFirst() {
+      try await registry.deleteModelVersion(name: duplicate.name, version: duplicate.version)
+    }
+    return found.first
+  }
+
+  private func experiment(_ source: RegisteredModelDocument.Version) async throws -> Experiment {
+    let plain = source.experimentName.isEmpty ? source.name : source.experimentName
+    return try await registry.createExperiment(
+      named: "\(workspace.text)/\(plain)", tags: [Tag(OwnTags.workspace, workspace.text)])
+  }
+
+  /// The run, made once however many versions came from it: under a lock, since two of them may be imported at once.
+  private func ensureRun(_ source: RegisteredModelDocument.Version) async throws -> Run? {
+    guard let document = try await contents.run() else { return nil }
+    let experiment = try await experiment(source)
+    let imported = ImportedRun(
+      registry: registry, contents: contents, workspace: workspace, experiment: experiment, progress: progress)
+    return try await locks.whenFree("run/\(workspace.text)/\(document.info.runID)") {
+      try await imported.ensure(document)
+    }
+  }
+
+  private func placeFiles(_ source: RegisteredModelDocument.Version, run: Run?) async throws -> Place {
+    if let run, let runID = contents.manifest.runID, contents.manifest.modelPath.hasPrefix("\(runID)/artifacts"),
+      run.tags[OwnTags.exportID] == contents.manifest.exportID
+    {
+      // The model's files are artifacts of the run, and have been written with it from this very export. A run that
+      // another export wrote may hold other bytes at the same path, so then the model gets a place of its own.
+      let path = contents.manifest.modelPath.dropFirst("\(runID)/artifacts".count)
+      return Place(source: run.artifactURI + path, run: run)
+    }
+    if try await registry.serverInfo().hasLoggedModels { return try await placeLoggedModel(source, run: run) }
+    return try await placeInRun(source, run: run)
+  }
+
+  private func placeLoggedModel(_ source: RegisteredModelDocument.Version, run: Run?) async throws -> Place {
+    let document = try await contents.loggedModel()
+    let experiment = try await experiment(source)
+    let model: LoggedModel
+    let found = try await registry.loggedModels(inExperiments: [experiment.id], tagged: key).first
+    if let found {
+      model = found
+    } else {
+      model = try await registry.createLoggedModel(
+        NewLoggedModel(
+          experimentID: experiment.id, name: document?.name ?? "model", modelType: document?.modelType,
+          sourceRunID: run?.id,
+          params: (document?.params ?? [:]).sorted { $0.key < $1.key }.map { Param($0.key, $0.value) },
+          tags: OwnTags.copied(document?.tags ?? [:]) + [key]))
+    }
+    let files = contents.files(below: contents.manifest.modelPath)
+    try await contents.upload(files, to: registry.artifactLocation(of: model), of: registry, progress: progress)
+    let ready = try await registry.finalizeLoggedModel(model.id)
+    if let run { try await registry.linkOutputs(run: run.id, models: [ModelOutput(modelID: model.id)]) }
+    return Place(source: "models:/\(model.id)", run: run, loggedModel: ready)
+  }
+
+  /// A server without logged models keeps the files in a run, made for the purpose when the version has none.
+  private func placeInRun(_ source: RegisteredModelDocument.Version, run: Run?) async throws -> Place {
+    let home: Run
+    if let run {
+      home = run
+    } else {
+      let experiment = try await experiment(source)
+      let found = try await registry.runs(inExperiments: [experiment.id], tagged: key).first { !$0.isDeleted }
+      if let found {
+        home = found
+      } else {
+        home = try await registry.createRun(NewRun(experimentID: experiment.id, name: name.text, tags: [key]))
+      }
+    }
+    // One run may have logged several models, and their versions bear the same numbers: the export tells them apart.
+    let folder = "model-\(contents.manifest.exportID)"
+    let files = contents.files(below: contents.manifest.modelPath).map { (file: $0.file, path: "\(folder)/\($0.path)") }
+    try await contents.upload(files, to: registry.artifactLocation(of: home), of: registry, progress: progress)
+    if run == nil { try await registry.updateRun(home.id, status: "FINISHED", endTime: nil, name: nil) }
+    return Place(source: "\(home.artifactURI)/\(folder)", run: home)
+  }
+}

@@ -1,0 +1,169 @@
+import Foundation
+import Ledger
+import Marketplace
+import Registry
+
+/// The job in one workspace: observe, export, import, follow, each on the history the one before it left.
+struct WorkspaceJob: Sendable {
+  let context: JobContext
+  let workspace: SourceWorkspace
+  let target: MarketplaceTarget?
+  let reading: MarketplaceReading?
+  let steps: SyncJob.Steps
+  let locks: ModelLocks
+  let names: NameRegister
+
+  /// What became of the workspace.
+  struct Outcome: Sendable {
+    var report: WorkspaceReport
+    /// Whether the marketplace registry was written to.
+    var hasWritten = false
+    /// Marketplace names that were looked at to the end.
+    var examined: Set<String> = []
+
+    /// Takes in what following the source came to.
+    mutating func note(_ result: FollowJob.Outcome) {
+      report.items += result.items
+      report.note(result.sequences)
+      hasWritten = hasWritten || result.hasWritten
+      examined.formUnion(result.examined)
+    }
+  }
+
+  private var history: History { History(ledger: context.ledger, run: context.run) }
+
+  func run() async throws -> Outcome {
+    var outcome = Outcome(report: WorkspaceReport(workspace: workspace.id))
+    var state: WorkspaceState
+    if steps.contains(.observe) {
+      let observed = try await ObserveJob(context: context, workspace: workspace).run()
+      outcome.report = observed.report
+      state = observed.state
+    } else {
+      if !context.options.isDryRun { try await context.ledger.openWorkspace(workspace.id.text) }
+      state = try await history.load(workspace.id)
+    }
+    // A registry that cannot be read cannot be exported from; what is exported already can still be imported.
+    if steps.contains(.export), outcome.report.trouble == nil {
+      try await export(&state, &outcome)
+    }
+    if let target, let reading, steps.contains(.import) {
+      let follow = FollowJob(context: context, target: target, reading: reading, locks: locks)
+      let lost = try await follow.findLost(state)
+      note(lost, in: &outcome)
+      for event in lost.planned { state.assume(event.event, stream: event.stream) }
+      if lost.hasLost, !context.options.isDryRun { state = try await history.load(workspace.id, from: state) }
+      let damaged = try await `import`(&state, &outcome, target: target)
+      if !damaged.isEmpty, steps.contains(.export), outcome.report.trouble == nil {
+        // A damaged export is made again at once, since the source is at hand.
+        try await export(&state, &outcome, only: damaged)
+        _ = try await `import`(&state, &outcome, target: target, only: damaged)
+      }
+      note(try await follow.follow(state), in: &outcome)
+    }
+    return outcome
+  }
+
+  /// Exports what is due, or of it what belongs to some models.
+  private func export(
+    _ state: inout WorkspaceState, _ outcome: inout Outcome, only models: Set<ModelID>? = nil
+  ) async throws {
+    let due = state.exportsDue(now: context.now(), retryFailed: context.options.retryFailed)
+      .filter { models?.contains($0.model.id) ?? true }
+    outcome.report.items += due.compactMap { $0.held.map { held in Self.held(held) } }
+    let job = ExportJob(context: context, workspace: workspace)
+    let fresh = due.filter { $0.held == nil }
+    guard !context.options.isDryRun else {
+      outcome.report.items += fresh.map { Item(.exported, model: $0.model.name, version: $0.version.number) }
+      for due in fresh { state.assume(exported: due) }
+      return
+    }
+    let known = state
+    let results = try await concurrently(fresh, limit: context.options.modelsConcurrent) { [self] due in
+      try await transfer(due, known: known) { state in
+        state.exportsDue(now: context.now(), retryFailed: true).first { $0.model.id == due.model.id }
+      } work: { due in
+        try await job.run(due)
+      }
+    }
+    note(results, in: &outcome)
+    state = try await history.load(workspace.id, from: state)
+  }
+
+  /// Imports what is due, or of it what belongs to some models.
+  ///
+  /// - Returns: the models whose exports were found damaged.
+  private func `import`(
+    _ state: inout WorkspaceState, _ outcome: inout Outcome, target: MarketplaceTarget, only models: Set<ModelID>? = nil
+  ) async throws -> Set<ModelID> {
+    let due = state.importsDue(target: target.id, now: context.now(), retryFailed: context.options.retryFailed)
+      .filter { models?.contains($0.model.id) ?? true }
+    outcome.report.items += due.compactMap { $0.held.map { held in Self.held(held) } }
+    let fresh = due.filter { $0.held == nil }
+    if context.options.isDryRun {
+      outcome.report.items += fresh.map { Item(.imported, model: $0.model.name, version: $0.version.number) }
+      for due in fresh { try state.assume(imported: due, target: target) }
+    } else if !fresh.isEmpty {
+      let known = state
+      let results = try await concurrently(fresh, limit: context.options.modelsConcurrent) { [self] due in
+        try await transfer(due, known: known) { state in
+          state.importsDue(target: target.id, now: context.now(), retryFailed: true)
+            .first { $0.model.id == due.model.id }
+        } work: { [known] due in
+          guard let export = due.version.export else { return (Item(.busy, model: due.model.name), []) }
+          let job = ImportJob(context: context, target: target, state: known, locks: locks, names: names)
+          let result = try await job.run(due, export: export)
+          try await tagSource(due, result.0)
+          return result
+        }
+      }
+      note(results, in: &outcome)
+      outcome.hasWritten = true
+      state = try await history.load(workspace.id, from: state)
+    }
+    let known = state
+    return Set(
+      fresh.filter { known.models[$0.model.id]?.versions[$0.version.number]?.export == nil }.map(\.model.id))
+  }
+
+  /// Does one piece of work under the model's lock, on the history as it is then: what another run has done in the
+  /// meantime is not done again.
+  private func transfer(
+    _ due: DueTransfer, known: WorkspaceState, stillDue: @Sendable (WorkspaceState) -> DueTransfer?,
+    work: @Sendable (DueTransfer) async throws -> (Item, [Int64])
+  ) async throws -> (Item, [Int64])? {
+    guard !context.isStopping() else { return nil }
+    let done: (Item, [Int64])?? = try await locks.ifFree(due.model.id.stream) {
+      let state = try await history.load(workspace.id, from: known)
+      guard let due = stillDue(state) else { return nil }
+      return try await work(due)
+    }
+    return done ?? (Item(.busy, model: due.model.name, version: due.version.number), [])
+  }
+
+  /// A courtesy to the source's owner, where the workspace asks for it; nothing ever reads it.
+  private func tagSource(_ due: DueTransfer, _ item: Item) async throws {
+    guard workspace.tagsSource, item.action == .imported, let name = item.marketplaceName else { return }
+    do {
+      try await workspace.registry.setTag(
+        .init(OwnTags.marketplaceName, name), ofModel: due.model.name, version: due.version.number)
+    } catch {
+      _ = try Trouble(error)
+    }
+  }
+
+  private func note(_ results: [(Item, [Int64])?], in outcome: inout Outcome) {
+    for case let (item, sequences)? in results {
+      outcome.report.items.append(item)
+      outcome.report.note(sequences)
+    }
+  }
+
+  private func note(_ result: FollowJob.Outcome, in outcome: inout Outcome) { outcome.note(result) }
+
+  private static func held(_ failure: TransferFailure) -> Item {
+    Item(
+      .held, model: failure.data.name, version: failure.data.version,
+      trouble: Trouble(failure.data.code, failure.data.message, retriable: false))
+  }
+}

@@ -1,0 +1,15 @@
+/// Works on many things side by side, never more than `limit` at once, and gives the results in the order of the
+/// things. The first error ends it: what is running is cancelled.
+func concurrently<Element: Sendable, Result: Sendable>(
+  _ elements: [Element], limit: Int, _ work: @escaping @Sendable (Element) async throws -> Result
+) async throws -> [Result] {
+  try await withThrowingTaskGroup(of: (Int, Result).self) { group in
+    var results: [Int: Result] = [:]
+    for (index, element) in elements.enumerated() {
+      if index >= max(1, limit), let (done, result) = try await group.next() { results[done] = result }
+      group.addTask { (index, try await work(element)) }
+    }
+    for try await (done, result) in group { results[done] = result }
+    return elements.indices.compactMap { results[$0] }
+  }
+}

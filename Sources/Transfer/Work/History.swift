@@ -1,0 +1,89 @@
+import Foundation
+import Ledger
+import Marketplace
+import Postgres
+
+/// A workspace's history as jobs use it: folded into a state, and appended to.
+struct History: Sendable {
+  /// Events read at a time.
+  static let pageEvents = 5_000
+  /// Events appended in one call: the ledger's batch, within one transaction.
+  static let batchEvents = 1_000
+
+  let ledger: Ledger
+  let run: UUID
+
+  /// The state of a workspace, brought up to date from `known` or folded from the beginning.
+  ///
+  /// - Throws: ``LedgerError``, or ``DomainError`` for an event that this program does not understand.
+  func load(_ workspace: WorkspaceID, from known: WorkspaceState? = nil) async throws -> WorkspaceState {
+    var state = known ?? WorkspaceState(workspace: workspace)
+    while true {
+      let page = try await ledger.read(
+        workspace: workspace.text, after: SequenceCursor(state.sequence), limit: Self.pageEvents)
+      for event in page.events { try fold(event, into: &state) }
+      if page.isLast { return state }
+    }
+  }
+
+  private func fold(_ event: RecordedEvent, into state: inout WorkspaceState) throws {
+    // A redacted event says no more than that its stream moved on.
+    let domain = try event.data.flatMap {
+      try DomainEvent(type: event.type, typeVersion: Int(event.typeVersion), json: $0)
+    }
+    state.apply(
+      domain, stream: event.stream, streamVersion: event.version, sequence: event.sequence,
+      recordedAt: event.recordedAt.microseconds / 1_000)
+  }
+
+  /// The names that the marketplace has given away.
+  func loadNames() async throws -> AssignedNames {
+    var names = AssignedNames()
+    var cursor: SequenceCursor = 0
+    while true {
+      let page = try await ledger.read(
+        workspace: WorkspaceID.marketplace.text, after: cursor,
+        types: [DomainEvent.Kind.marketplaceNameAssigned.rawValue], limit: Self.pageEvents)
+      cursor = page.next
+      for event in page.events {
+        guard let data = event.data else { continue }
+        if case .marketplaceNameAssigned(let assigned)? = try DomainEvent(
+          type: event.type, typeVersion: Int(event.typeVersion), json: data)
+        {
+          names.apply(assigned)
+        }
+      }
+      if page.isLast { return names }
+    }
+  }
+
+  /// Appends in order, in as few calls as the ledger's batch allows.
+  ///
+  /// - Returns: the events' sequences.
+  func append(_ events: [ProposedEvent], to workspace: WorkspaceID, cause: EventReference? = nil) async throws
+    -> [Int64]
+  {
+    var sequences: [Int64] = []
+    for start in stride(from: 0, to: events.count, by: Self.batchEvents) {
+      let batch = try events[start..<min(start + Self.batchEvents, events.count)].map { proposed in
+        NewEvent(
+          stream: proposed.stream, expectedVersion: proposed.expectedVersion, id: proposed.id,
+          type: proposed.event.type, occurredAt: proposed.occurredAt.map { Timestamp(milliseconds: $0) },
+          data: try proposed.event.json(), cause: cause)
+      }
+      let result = try await ledger.append(batch, to: workspace.text, run: run)
+      sequences += result.sequences
+    }
+    return sequences
+  }
+}
+
+extension LedgerError {
+  /// Whether somebody else's events came first: read again and decide again.
+  var isLostRace: Bool {
+    switch code {
+    case .wrongExpectedVersion, .sameIDOtherContent: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,122 @@
+public import Foundation
+public import Ledger
+public import Marketplace
+public import Postgres
+public import Registry
+public import Storage
+
+/// What a job works with. Clock and randomness come in from outside, so that a whole world can be simulated.
+public struct JobContext: Sendable {
+  /// The ledger, to read history from and append to.
+  public let ledger: Ledger
+  /// The database, for the caches and claims beside the ledger.
+  public let pool: PostgresPool
+  /// Where exports lie.
+  public let storage: any ExternalStorage
+  /// The id of this run of the job.
+  public let run: UUID
+  /// Our clock, in milliseconds since 1970.
+  public let now: @Sendable () -> Int64
+  /// A random id.
+  public let randomID: @Sendable () -> UUID
+  /// What the operator asked for.
+  public let options: JobOptions
+  /// Hears of what is going on.
+  public let progress: @Sendable (JobProgress) -> Void
+  /// Whether the operator asked to finish: nothing new is begun then.
+  public let isStopping: @Sendable () -> Bool
+
+  /// Puts the parts together.
+  public init(
+    ledger: Ledger, pool: PostgresPool, storage: any ExternalStorage, run: UUID,
+    now: @escaping @Sendable () -> Int64, randomID: @escaping @Sendable () -> UUID, options: JobOptions,
+    progress: @escaping @Sendable (JobProgress) -> Void, isStopping: @escaping @Sendable () -> Bool
+  ) {
+    self.ledger = ledger
+    self.pool = pool
+    self.storage = storage
+    self.run = run
+    self.now = now
+    self.randomID = randomID
+    self.options = options
+    self.progress = progress
+    self.isStopping = isStopping
+  }
+}
+
+/// What the operator asked a job for.
+public struct JobOptions: Sendable {
+  /// Print the plan, change nothing.
+  public var isDryRun = false
+  /// Try permanent failures again now.
+  public var retryFailed = false
+  /// How many models a workspace may lose in this run; `nil` for the ordinary limit.
+  public var withdrawals = WithdrawalLimit(permitted: nil)
+  /// Workspaces worked on side by side.
+  public var workspacesConcurrent = 4
+  /// Models of one workspace transferred side by side.
+  public var modelsConcurrent = 4
+
+  /// The ordinary ones.
+  public init() {}
+}
+
+/// What a job is doing, for a progress line.
+public enum JobProgress: Sendable {
+  /// A workspace's registry is being read.
+  case observing(WorkspaceID)
+  /// A version's files are on their way to storage.
+  case exporting(WorkspaceID, model: String, version: Int, bytes: Int64)
+  /// A version's files are on their way into the marketplace.
+  case importing(WorkspaceID, model: String, version: Int, bytes: Int64)
+}
+
+/// One source registry to work on.
+public struct SourceWorkspace: Sendable {
+  /// Its id.
+  public let id: WorkspaceID
+  /// The connection as it is to stand in the ledger.
+  public let connection: WorkspaceConnected
+  /// The registry itself.
+  public let registry: any ModelRegistry
+  /// Whether a tag on the source version tells its owner where it stands in the marketplace.
+  public let tagsSource: Bool
+
+  /// Puts the parts together.
+  public init(id: WorkspaceID, connection: WorkspaceConnected, registry: any ModelRegistry, tagsSource: Bool) {
+    self.id = id
+    self.connection = connection
+    self.registry = registry
+    self.tagsSource = tagsSource
+  }
+}
+
+/// The curated registry that imports go to.
+public struct MarketplaceTarget: Sendable {
+  /// The name under which the ledger knows it.
+  public let id: String
+  /// The registry itself.
+  public let registry: any ModelRegistry
+  /// How models are named there.
+  public let template: NameTemplate
+  /// The stage that means promoted there, if stages do.
+  public let stage: String?
+  /// The alias that means promoted there, if aliases do.
+  public let alias: String?
+
+  /// Puts the parts together.
+  public init(
+    id: String, registry: any ModelRegistry, template: NameTemplate, stage: String?, alias: String?
+  ) {
+    self.id = id
+    self.registry = registry
+    self.template = template
+    self.stage = stage
+    self.alias = alias
+  }
+
+  /// What the registry should be seen to promote.
+  func expected(_ version: Int?) -> ObservedPromotion {
+    .expected(version, stage: stage != nil, alias: alias != nil)
+  }
+}
