@@ -12,7 +12,9 @@ let strict: [SwiftSetting] = [
 let package = Package(
   name: "model-marketplace",
   platforms: [.macOS(.v15)],
+  products: [.executable(name: "marketplace", targets: ["marketplace"])],
   dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -54,6 +56,14 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(name: "Catalog", dependencies: ["Postgres"], swiftSettings: strict),
+    .executableTarget(
+      name: "marketplace",
+      dependencies: [
+        "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: strict),
     .target(
       name: "TestSupport",
       dependencies: [
@@ -99,6 +109,10 @@ let package = Package(
       name: "CatalogTests",
       dependencies: ["Catalog", "Ledger", "Postgres", "TestSupport"],
       resources: [.embedInCode("Resources")],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: ["marketplace", "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,154 @@
+import ArgumentParser
+import Foundation
+import Ledger
+import Postgres
+
+/// `marketplace events`
+struct EventsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "events", abstract: "Read, append and follow the ledger.",
+    subcommands: [Read.self, Append.self, Tail.self])
+
+  /// `marketplace events read`
+  struct Read: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "read", abstract: "Print events, one JSON object a line.",
+      discussion: "Of a workspace by sequence, of a stream by version, or of everything by position.")
+    @OptionGroup var options: GlobalOptions
+
+    @Argument(help: "The workspace; everything that is sealed when none is named.")
+    var workspace: String?
+
+    @Option(help: "Only this stream of the workspace.")
+    var stream: String?
+
+    @Option(help: "Only these types.")
+    var type: [String] = []
+
+    @Option(help: "Only what this run appended.")
+    var run: String?
+
+    @Option(help: "Begin after this sequence, version or position.")
+    var after: Int64 = 0
+
+    @Option(help: "At most so many events.")
+    var limit: Int?
+
+    func validate() throws {
+      if stream != nil, workspace == nil { throw ValidationError("--stream needs a workspace.") }
+      if let run, UUID(uuidString: run) == nil { throw ValidationError("--run takes the id that a run printed.") }
+    }
+
+    func run() async throws {
+      try await Workplace.use(try Settings(options), options: options) { place in
+        let wanted = run.flatMap { UUID(uuidString: $0) }
+        if workspace == nil { _ = try await place.ledger.seal() }
+        var printed = 0
+        var cursor = after
+        while limit.map({ printed < $0 }) ?? true {
+          let (events, next, isLast) = try await page(place.ledger, after: cursor)
+          for event in events where (wanted == nil || event.run == wanted) && (limit.map { printed < $0 } ?? true) {
+            Console.data(try EventLine(event).json())
+            printed += 1
+          }
+          cursor = next
+          if isLast { return }
+        }
+      }
+    }
+
+    private func page(_ ledger: Ledger, after: Int64) async throws -> ([RecordedEvent], Int64, Bool) {
+      let types = type.isEmpty ? nil : type
+      if let workspace, let stream {
+        let page = try await ledger.read(stream: stream, in: workspace, after: VersionCursor(after))
+        return (page.events.filter { types?.contains($0.type) ?? true }, page.next.version, page.isLast)
+      }
+      if let workspace {
+        let page = try await ledger.read(workspace: workspace, after: SequenceCursor(after), types: types)
+        return (page.events, page.next.sequence, page.isLast)
+      }
+      let page = try await ledger.read(after: PositionCursor(after), types: types)
+      return (page.events, page.next.position, page.isLast)
+    }
+  }
+
+  /// `marketplace events append`
+  struct Append: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "append", abstract: "Append one event.",
+      discussion: """
+        For example: marketplace events append dev01 --stream evaluation/nightly --type acme.Evaluated '{"auc":0.91}'. Giving the same --id again is harmless: \
+        the event keeps its sequence.
+        """)
+    @OptionGroup var options: GlobalOptions
+
+    @Argument(help: "The workspace.") var workspace: String
+    @Argument(help: "The data, a JSON object; '-' or nothing reads standard input.") var json: String?
+    @Option(help: "The stream.") var stream: String
+    @Option(help: "The type, under a prefix of your own.") var type: String
+    @Option(help: "The event's id, a UUID of your choice; random when left out.") var id: String?
+    @Option(help: "The stream's version this was decided on; refused when it has moved.") var expectedVersion: Int64?
+    @Option(help: "When it happened, RFC 3339.") var occurredAt: String?
+
+    private struct JSON: Encodable {
+      var schema = "marketplace.append/1"
+      var workspace: String
+      var sequence: Int64
+      var id: String
+      var replayed: Bool
+    }
+
+    func run() async throws {
+      guard let eventID = id.map({ UUID(uuidString: $0) }) ?? UUID() else {
+        throw ValidationError("--id takes a UUID.")
+      }
+      let occurred = try occurredAt.map { text in
+        guard let time = Timestamp(rfc3339: text) else {
+          throw ValidationError("--occurred-at takes RFC 3339, such as 2026-03-01T00:00:00Z.")
+        }
+        return time
+      }
+      let text = try json.flatMap { $0 == "-" ? nil : $0 } ?? Self.standardInput()
+      let event = NewEvent(
+        stream: stream, expectedVersion: expectedVersion, id: eventID, type: type, occurredAt: occurred, data: text,
+        cause: nil)
+      let result = try await Workplace.use(try Settings(options), options: options) { place in
+        try await place.ledger.append([event], to: workspace, run: nil)
+      }
+      let sequence = result.sequences[0]
+      switch options.output {
+      case .json:
+        try JSONOutput.print(
+          JSON(
+            workspace: workspace, sequence: sequence, id: eventID.uuidString.lowercased(),
+            replayed: result.replayed > 0))
+      case .table:
+        Console.data("  \(workspace)/\(sequence)\(result.replayed > 0 ? "  (was there already)" : "")")
+      }
+    }
+
+    private static func standardInput() throws -> String {
+      let bytes = try FileHandle.standardInput.read(upToCount: EventRules.dataBytesMax + 1) ?? Data()
+      return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+  }
+
+  /// `marketplace events tail`
+  struct Tail: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "tail", abstract: "Print events in the global order as they come, one JSON object a line.",
+      discussion: "Nothing is skipped and nothing printed twice; --after goes on from a position.")
+    @OptionGroup var options: GlobalOptions
+
+    @Option(help: "Begin after this position.")
+    var after: Int64 = 0
+
+    func run() async throws {
+      try await Workplace.use(try Settings(options), options: options) { place in
+        for try await event in place.ledger.tail(after: PositionCursor(after)) {
+          Console.data(try EventLine(event).json())
+        }
+      }
+    }
+  }
+}

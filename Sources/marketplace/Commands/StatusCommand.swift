@@ -1,0 +1,87 @@
+import ArgumentParser
+import Catalog
+import Foundation
+import Postgres
+
+/// `marketplace status`
+struct StatusCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Whether anything needs doing, in a few lines.",
+    discussion: "Asks the ledger only, no registry. Exit code 3 when something needs doing.")
+  @OptionGroup var options: GlobalOptions
+
+  private struct Facts: Encodable, Sendable {
+    var schema = "marketplace.status/1"
+    var workspaces: Int
+    var last_read: String?
+    var available: Int
+    var pending: [String]
+    var failing: [String]
+    var unreadable: [String]
+    var unattended: [String]
+    var stale: [String]
+    var events: Int
+    var unsealed: Int
+  }
+
+  func run() async throws {
+    let settings = try Settings(options)
+    let configured = Set(try settings.workspaces(named: []).map(\.id))
+    let facts = try await Workplace.use(settings, options: options) { place in
+      try await Self.collect(place, configured: configured)
+    }
+    switch options.output {
+    case .json: try JSONOutput.print(facts)
+    case .table: Self.print(facts)
+    }
+    let isWell = facts.failing.isEmpty && facts.unreadable.isEmpty && facts.stale.isEmpty
+    if !isWell { throw JobEnded(status: .someFailed) }
+  }
+
+  private static func collect(_ place: Workplace, configured: Set<String>) async throws -> Facts {
+    let catalog = Catalog(place.pool)
+    let workspaces = try await catalog.workspaces().filter { $0.registry != nil }
+    let entries = try await catalog.list()
+    let counts = try await place.pool.read { session in
+      try session.query(
+        """
+        select coalesce(sum(h.last_sequence), 0)::bigint as events,
+               coalesce(sum(h.last_sequence - coalesce(s.sequence, 0)), 0)::bigint as unsealed
+        from ledger.head h left join ledger.sealed s using (workspace)
+        """)[0]
+    }
+    func names(_ states: [CatalogEntry.State]) -> [String] {
+      entries.filter { states.contains($0.state) }.map { entry in
+        "\(entry.workspace)/\(entry.name ?? "") v\(entry.sourceVersion ?? entry.version ?? 0): \(entry.reason ?? entry.state.rawValue)"
+      }
+    }
+    return Facts(
+      workspaces: workspaces.count, last_read: workspaces.compactMap(\.observedTo).min()?.rfc3339,
+      available: entries.count { $0.availableVersion != nil },
+      pending: names([.pending, .supersededPending, .withdrawalPending]), failing: names([.failed, .supersededFailed]),
+      unreadable: workspaces.filter { $0.unreadableSince != nil }.map {
+        "\($0.workspace): \($0.message ?? $0.reason ?? "")"
+      },
+      unattended: workspaces.filter { $0.state != "disconnected" && !configured.contains($0.workspace) }.map(
+        \.workspace),
+      stale: try await Projections(place.pool).stale().map { "\($0.workspace) from sequence \($0.from)" },
+      events: try counts.int("events"), unsealed: try counts.int("unsealed"))
+  }
+
+  private static func print(_ facts: Facts) {
+    let read = facts.last_read.map { ", the oldest reading from \($0.prefix(19).replacing("T", with: " ")) UTC" } ?? ""
+    let unread = facts.unreadable.isEmpty ? "" : ", \(facts.unreadable.count) not readable"
+    Console.data("  \(Sentence.count(facts.workspaces, "workspace"))\(unread)\(read)")
+    Console.data(
+      "  \(Sentence.count(facts.available, "model")) available, \(facts.pending.count) pending, \(facts.failing.count) failing"
+    )
+    Console.data("  \(Sentence.count(facts.events, "event")) in the ledger, \(facts.unsealed) not yet sealed")
+    for (what, lines) in [
+      ("failing", facts.failing), ("pending", facts.pending), ("not readable", facts.unreadable),
+      ("unattended", facts.unattended), ("stale projections", facts.stale),
+    ] {
+      for line in lines { Console.data("  \(what): \(Sentence.printable(line))") }
+    }
+    if facts.failing.isEmpty, facts.unreadable.isEmpty, facts.stale.isEmpty { Console.data("  nothing needs doing") }
+  }
+}

@@ -1,0 +1,139 @@
+import Foundation
+import Marketplace
+import Yams
+
+/// `marketplace.yaml`, as it is written.
+struct Configuration: Decodable {
+  var database: String?
+  var data: String?
+  var storage: String?
+  var promoted: Promoted?
+  var workspaces: [Workspace]?
+  var marketplace: Target?
+  var concurrency: Concurrency?
+
+  /// What counts as promoted.
+  struct Promoted: Decodable {
+    var stages: [String]?
+    var aliases: [String]?
+    static let keys: Set<String> = ["stages", "aliases"]
+  }
+
+  /// How a registry is reached and who we are there. Secrets stand in files or the environment, never here.
+  struct Workspace: Decodable {
+    var id: String
+    var registry: String
+    var promoted: Promoted?
+    var mlflow_workspace: String?
+    var token_file: String?
+    var token_env: String?
+    var username: String?
+    var password_file: String?
+    var password_env: String?
+    var tag_source: Bool?
+    static let keys: Set<String> = Target.accessKeys.union(["id", "promoted", "tag_source"])
+  }
+
+  /// The curated registry.
+  struct Target: Decodable {
+    var registry: String
+    var id: String?
+    var name: String?
+    var stage: String?
+    var alias: String?
+    var mlflow_workspace: String?
+    var token_file: String?
+    var token_env: String?
+    var username: String?
+    var password_file: String?
+    var password_env: String?
+    static let accessKeys: Set<String> = [
+      "registry", "mlflow_workspace", "token_file", "token_env", "username", "password_file", "password_env",
+    ]
+    static let keys: Set<String> = accessKeys.union(["id", "name", "stage", "alias"])
+  }
+
+  /// How much is done side by side.
+  struct Concurrency: Decodable {
+    var workspaces: Int?
+    var models: Int?
+    var requests: Int?
+    static let keys: Set<String> = ["workspaces", "models", "requests"]
+  }
+
+  static let keys: Set<String> = [
+    "database", "data", "storage", "promoted", "workspaces", "marketplace", "concurrency",
+  ]
+}
+
+extension Configuration {
+  /// Reads a configuration file.
+  ///
+  /// - Throws: ``Failure`` naming the file, the line where YAML gives one, and the key.
+  static func read(_ path: String) throws -> Configuration {
+    let text: String
+    do {
+      text = try String(contentsOfFile: path, encoding: .utf8)
+    } catch {
+      throw Failure(
+        .usage, "configuration_unreadable", "\(path) cannot be read: \(error.localizedDescription)")
+    }
+    do {
+      try refuseUnknownKeys(try Yams.load(yaml: text), path: path)
+      return try YAMLDecoder().decode(Configuration.self, from: text.isEmpty ? "{}" : text)
+    } catch let error as Failure {
+      throw error
+    } catch let error as DecodingError {
+      throw Failure(.usage, "configuration_malformed", "\(path): \(sentence(error))")
+    } catch {
+      throw Failure(.usage, "configuration_malformed", "\(path) is not YAML: \(error)")
+    }
+  }
+
+  /// A key with a typing error would be ignored silently, and its setting with it.
+  private static func refuseUnknownKeys(_ node: Any?, path: String) throws {
+    guard let root = node as? [String: Any] else {
+      if node == nil { return }
+      throw Failure(.usage, "configuration_malformed", "\(path) does not hold keys with values.")
+    }
+    try check(root, known: keys, place: "", path: path)
+    try check(root["promoted"], known: Promoted.keys, place: "promoted: ", path: path)
+    try check(root["marketplace"], known: Target.keys, place: "marketplace: ", path: path)
+    try check(root["concurrency"], known: Concurrency.keys, place: "concurrency: ", path: path)
+    for (index, workspace) in ((root["workspaces"] as? [Any]) ?? []).enumerated() {
+      let place = "workspaces[\(index)]: "
+      try check(workspace, known: Workspace.keys, place: place, path: path)
+      try check((workspace as? [String: Any])?["promoted"], known: Promoted.keys, place: place, path: path)
+    }
+  }
+
+  private static func check(_ node: Any?, known: Set<String>, place: String, path: String) throws {
+    guard let keys = (node as? [String: Any])?.keys else { return }
+    for key in keys.sorted() where !known.contains(key) {
+      throw Failure(
+        .usage, "configuration_unknown_key",
+        "\(path): \(place)'\(key)' is not a setting. Known here: \(known.sorted().joined(separator: ", ")).")
+    }
+  }
+
+  private static func sentence(_ error: DecodingError) -> String {
+    switch error {
+    case .keyNotFound(let key, let context): "\(path(context)) lacks '\(key.stringValue)'."
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      "\(path(context)): \(context.debugDescription)"
+    @unknown default: "\(error)"
+    }
+  }
+
+  private static func path(_ context: DecodingError.Context) -> String {
+    let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+    return path.isEmpty ? "the file" : path
+  }
+}
+
+extension Configuration.Promoted {
+  /// The rule, with what is not said taken from `standard`.
+  func rule(otherwise standard: PromotionRule) -> PromotionRule {
+    PromotionRule(aliases: aliases ?? standard.aliases, stages: stages ?? standard.stages)
+  }
+}

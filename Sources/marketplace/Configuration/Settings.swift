@@ -1,0 +1,126 @@
+import ArgumentParser
+import Foundation
+import Marketplace
+import Registry
+import Storage
+import Transfer
+
+/// The options that every command takes.
+struct GlobalOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help:
+      "The configuration. Otherwise $MARKETPLACE_CONFIG, ./marketplace.yaml, ~/.config/marketplace/marketplace.yaml or /etc/marketplace/marketplace.yaml."
+  )
+  var config: String?
+
+  @Option(name: .long, help: "PostgreSQL, as any libpq connection string; over the environment and the file.")
+  var database: String?
+
+  @Option(name: .long, help: "The data directory; over the environment and the file.")
+  var data: String?
+
+  @Option(
+    name: .long, help: "The external storage, such as file:///srv/marketplace; over the environment and the file.")
+  var storage: String?
+
+  @Option(name: .shortAndLong, help: "How to print: table for people, json for programs.")
+  var output: OutputFormat = .table
+
+  @Flag(name: .shortAndLong, help: "Print no progress and no remarks, only data and errors.")
+  var quiet = false
+}
+
+/// How results are printed.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case table
+  case json
+}
+
+/// The configuration as it holds: the file, overridden by the environment, overridden by flags.
+struct Settings {
+  let file: Configuration
+  /// Where the file is, if there is one.
+  let path: String?
+  let database: String?
+  let data: String
+  let storageURL: String
+  let environment: [String: String]
+
+  /// Puts the sources together.
+  ///
+  /// - Throws: ``Failure`` for a file that is named and cannot be read, or that is malformed.
+  init(_ options: GlobalOptions, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+    self.environment = environment
+    path = try Self.find(options, environment)
+    file = try path.map(Configuration.read) ?? Configuration()
+    database = options.database ?? environment["MARKETPLACE_DATABASE"] ?? file.database
+    data = Self.absolute(
+      options.data ?? environment["MARKETPLACE_DATA"] ?? file.data ?? Self.dataDefault(environment))
+    storageURL = options.storage ?? environment["MARKETPLACE_STORAGE"] ?? file.storage ?? "file://\(data)/storage"
+  }
+
+  private static func find(_ options: GlobalOptions, _ environment: [String: String]) throws -> String? {
+    if let named = options.config ?? environment["MARKETPLACE_CONFIG"] {
+      guard FileManager.default.fileExists(atPath: named) else {
+        throw Failure(
+          .usage, "configuration_missing", "\(named) does not exist. 'marketplace init' writes one to begin with.")
+      }
+      return named
+    }
+    let home = environment["XDG_CONFIG_HOME"] ?? environment["HOME"].map { $0 + "/.config" }
+    let places = [
+      "marketplace.yaml", home.map { $0 + "/marketplace/marketplace.yaml" }, "/etc/marketplace/marketplace.yaml",
+    ]
+    return places.compactMap(\.self).first { FileManager.default.fileExists(atPath: $0) }
+  }
+
+  /// As root a system directory, since the account that PostgreSQL then runs under cannot enter root's home.
+  private static func dataDefault(_ environment: [String: String]) -> String {
+    if geteuid() == 0 { return "/var/lib/marketplace" }
+    if let xdg = environment["XDG_DATA_HOME"] { return xdg + "/marketplace" }
+    return (environment["HOME"] ?? "/tmp") + "/.local/share/marketplace"
+  }
+
+  private static func absolute(_ path: String) -> String {
+    path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+  }
+
+  /// Where the private PostgreSQL lives, when no database is configured.
+  var privateDatabase: String { data + "/postgres" }
+
+  /// The external storage.
+  func storage() throws -> any ExternalStorage {
+    guard storageURL.hasPrefix("file://") else {
+      throw Failure(
+        .usage, "storage_unsupported",
+        "storage: '\(storageURL)' is of a kind this version does not know. Use file:///absolute/path.")
+    }
+    return try FileStorage(url: storageURL)
+  }
+
+  /// The configured workspaces, or those that are named.
+  ///
+  /// - Throws: ``Failure`` for one that is named and not configured, twice configured, or malformed.
+  func workspaces(named names: [String]) throws -> [Configuration.Workspace] {
+    let all = file.workspaces ?? []
+    var seen: Set<String> = []
+    for workspace in all {
+      let id = try WorkspaceID(workspace.id)
+      guard id != .marketplace else {
+        throw Failure(
+          .usage, "configuration_reserved_id",
+          "workspaces: the id 'marketplace' is reserved for the marketplace itself.")
+      }
+      guard seen.insert(workspace.id).inserted else {
+        throw Failure(.usage, "configuration_duplicate_id", "workspaces: the id '\(workspace.id)' stands there twice.")
+      }
+    }
+    for name in names where !seen.contains(name) {
+      throw Failure(
+        .usage, "unknown_workspace",
+        "'\(name)' is not among the configured workspaces: \(all.map(\.id).joined(separator: ", ")).")
+    }
+    return names.isEmpty ? all : all.filter { names.contains($0.id) }
+  }
+}

@@ -1,0 +1,46 @@
+import Foundation
+import Postgres
+
+/// How numbers, times and names are written for people.
+enum Sentence {
+  /// `4.2 MB`; decimal, as storage is sold and as MLflow shows it.
+  static func bytes(_ count: Int64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB", "PB"]
+    var value = Double(count)
+    var unit = 0
+    while value >= 999.5, unit < units.count - 1 {
+      value /= 1_000
+      unit += 1
+    }
+    let digits = unit == 0 || value >= 100 ? 0 : 1
+    return "\(String(format: "%.\(digits)f", value)) \(units[unit])"
+  }
+
+  /// `1 model`, `3 models`.
+  static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+  /// `3.1 s`, `2 m 05 s`.
+  static func seconds(_ seconds: Double) -> String {
+    guard seconds >= 100 else { return String(format: seconds < 1 ? "%.2f s" : "%.1f s", seconds) }
+    return "\(Int(seconds) / 60) m \(String(format: "%02d", Int(seconds) % 60)) s"
+  }
+
+  /// `2026-11-23 09:14:02`, in UTC.
+  static func time(_ time: Timestamp) -> String {
+    String(time.rfc3339.prefix(19)).replacing("T", with: " ")
+  }
+
+  /// A name from a registry, without what could move a terminal's cursor or forge a line of a log.
+  static func printable(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
+        result += "\\u{\(String(scalar.value, radix: 16))}"
+      default:
+        result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+}

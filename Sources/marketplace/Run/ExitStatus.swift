@@ -1,0 +1,92 @@
+import ArgumentParser
+import Ledger
+import Marketplace
+import Postgres
+import Registry
+import Storage
+import Transfer
+
+/// What the program tells whoever started it. The one place where errors meet exit codes.
+enum ExitStatus: Int32 {
+  case done = 0
+  case failed = 1
+  case usage = 2
+  case someFailed = 3
+  case notAllowed = 4
+  case unavailable = 5
+  case held = 6
+  case conflict = 7
+  case integrity = 8
+  case interrupted = 130
+  case terminated = 143
+
+  /// The status of an error that ended a command.
+  init(of error: any Error) {
+    switch error {
+    case let error as Failure: self = error.status
+    case let error as JobEnded: self = error.status
+    case let error as LedgerError: self = Self.of(error)
+    case let error as PostgresError: self = Self.of(error)
+    case let error as RegistryError: self = Self.of(error)
+    case let error as StorageError: self = Self.of(error)
+    case is DomainError: self = .failed
+    case is CancellationError: self = .interrupted
+    default:
+      switch MarketplaceCommand.exitCode(for: error) {
+      case .success: self = .done
+      case .validationFailure: self = .usage
+      default: self = .failed
+      }
+    }
+  }
+
+  private static func of(_ error: LedgerError) -> ExitStatus {
+    switch error.code {
+    case .notAllowed: .notAllowed
+    case .wrongExpectedVersion, .sameIDOtherContent: .conflict
+    case .invalidEvent, .unknownType, .unknownWorkspace, .unknownCause: .usage
+    default: .failed
+    }
+  }
+
+  private static func of(_ error: PostgresError) -> ExitStatus {
+    switch error.sqlState?.prefix(2) {
+    case "42" where error.sqlState == "42501", "28": .notAllowed
+    case "08", "53", "57", "55", nil: .unavailable
+    default: .failed
+    }
+  }
+
+  private static func of(_ error: StorageError) -> ExitStatus {
+    switch error.code {
+    case .configuration: .usage
+    case .notPermitted: .notAllowed
+    default: .unavailable
+    }
+  }
+
+  /// The status as a code for programs.
+  var code: String {
+    switch self {
+    case .done: "done"
+    case .failed: "failed"
+    case .usage: "usage"
+    case .someFailed: "some_failed"
+    case .notAllowed: "not_allowed"
+    case .unavailable: "unavailable"
+    case .held: "held"
+    case .conflict: "conflict"
+    case .integrity: "integrity"
+    case .interrupted: "interrupted"
+    case .terminated: "terminated"
+    }
+  }
+
+  private static func of(_ error: RegistryError) -> ExitStatus {
+    switch error.code {
+    case .notAuthenticated, .notPermitted: .notAllowed
+    case .configuration: .usage
+    default: .unavailable
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Ctrl-C and SIGTERM: the first finishes what is being done and begins nothing new, the second stops at once.
+/// Either way what is recorded is consistent, and the next run goes on from there.
+final class Interruption: Sendable {
+  private let signal = Mutex<Int32?>(nil)
+
+  /// Begins to listen.
+  init() {
+    for number in [SIGINT, SIGTERM] {
+      Foundation.signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      // The handler holds its source, which lives as long as the program listens.
+      source.setEventHandler { [self] in withExtendedLifetime(source) { arrive(number) } }
+      source.resume()
+    }
+  }
+
+  /// Whether one has arrived.
+  var isStopping: Bool { signal.withLock { $0 != nil } }
+
+  /// What the program ends with when it was interrupted.
+  var status: ExitStatus? {
+    signal.withLock { $0 }.map { $0 == SIGTERM ? .terminated : .interrupted }
+  }
+
+  private func arrive(_ number: Int32) {
+    let isSecond = signal.withLock { signal in
+      defer { signal = signal ?? number }
+      return signal != nil
+    }
+    if isSecond { exit((number == SIGTERM ? ExitStatus.terminated : .interrupted).rawValue) }
+    Console.write("\n  finishing what is begun; once more stops at once\n")
+  }
+}
