@@ -57,9 +57,12 @@ keep_figures() {
   cp "$RUN_DIRECTORY/figures.json" "$kept/$1-$2.json"
 }
 
-# A release build, for figures that mean something; kept apart from the debug build of the tests.
+# A release build, for figures that mean something; kept apart from the debug build of the tests. MARKETPLACE_BIN=PATH
+# measures a program that is already built.
 release_build() {
+  [[ -z "$MARKETPLACE_BIN" ]] || return 0
   need_swift
+  need_packages "${PACKAGES_BUILD[@]}"
   run swift build --quiet --package-path "$OPS_ROOT" -c release --disable-index-store --product marketplace
   MARKETPLACE_BIN="$(swift build --package-path "$OPS_ROOT" -c release --disable-index-store --show-bin-path)/marketplace"
 }

@@ -72,6 +72,13 @@ private struct Meaning {
       advice = "Check the address; this server does not know the call."
     case (413, _):
       code = .tooLarge
+    // MLflow answers 400 when it waited in vain for a connection to its own database.
+    case (_, _) where message.hasPrefix("QueuePool limit of size"):
+      code = .overloaded
+      advice =
+        "The server has too few database connections for what it is asked at once: lower concurrency.requests, or raise "
+        + "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE there."
+      retriable = true
     case (429, _):
       code = .rateLimited
       advice = "Try again later, or ask for less at a time."

@@ -28,6 +28,8 @@ public struct RegistryError: Error, Sendable, Hashable {
     public static let unstableListing = Self("unstable-listing")
     /// Too many requests (429).
     public static let rateLimited = Self("rate-limited")
+    /// The server has more to do than its own resources allow, and says so in other words than 429.
+    public static let overloaded = Self("overloaded")
     /// A bound of ours or the server's was exceeded; the message names it.
     public static let tooLarge = Self("too-large")
     /// This server, or this client, cannot do that.

@@ -22,8 +22,11 @@ public struct HTTPPolicy: Sendable, Hashable {
   public var backoffMax: Duration = .seconds(10)
   /// The longest pause a server may ask for by `Retry-After`; when it asks for more the call fails at once.
   public var retryAfterMax: Duration = .seconds(60)
-  /// Requests under way at a time, downloads and uploads included.
-  public var concurrentRequestsMax = 8
+  /// Requests under way at a time, downloads and uploads included, unless a ``ServerCapacity`` says it.
+  ///
+  /// An MLflow server has 15 database connections by default, and logging to a run takes two of them at once: from
+  /// eight such requests on they wait for each other, for 30 seconds (measured on 3.17.2).
+  public var concurrentRequestsMax = 6
   /// The largest JSON answer that is read.
   public var answerBytesMax = 64 << 20
   /// How much of an error's body is read.

@@ -17,7 +17,8 @@ extension HTTPTransport {
       url: shownURL(call), message: message,
       advice: "Check that the server runs and that this machine may reach it.", retriable: true)
     return FailedAttempt(
-      error: error, repeat: RetryRule.mayRepeat(failure, idempotent: call.idempotent))
+      error: error, repeat: RetryRule.mayRepeat(failure, idempotent: call.idempotent),
+      isOverload: failure.isTimedOut)
   }
 
   /// A JSON answer whose body did not arrive whole.
@@ -39,6 +40,10 @@ extension HTTPTransport {
 }
 
 extension RetryRule.ConnectionFailure {
+  fileprivate var isTimedOut: Bool {
+    if case .timedOut = self { true } else { false }
+  }
+
   fileprivate var isMalformed: Bool {
     if case .malformed = self { true } else { false }
   }

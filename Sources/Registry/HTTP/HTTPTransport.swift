@@ -30,7 +30,7 @@ final class HTTPTransport: Sendable {
   let client: HTTPClient
   private let credentials: Credentials
   private let userAgent: String
-  private let slots: RequestSlots
+  private let capacity: ServerCapacity
   private let count = Atomic<Int>(0)
 
   init(_ configuration: MLflowRegistry.Configuration) throws {
@@ -40,7 +40,7 @@ final class HTTPTransport: Sendable {
     mlflowWorkspace = configuration.mlflowWorkspace
     credentials = configuration.credentials
     userAgent = configuration.userAgent
-    slots = RequestSlots(count: max(1, policy.concurrentRequestsMax))
+    capacity = configuration.capacity ?? ServerCapacity(requestsMax: max(1, policy.concurrentRequestsMax))
     var settings = HTTPClient.Configuration(
       redirectConfiguration: .disallow,
       timeout: .init(
@@ -75,7 +75,7 @@ final class HTTPTransport: Sendable {
   /// The body of a successful answer, whole.
   func answer(to call: HTTPCall) async throws -> [UInt8] {
     try await repeating {
-      try await self.slots.withSlot {
+      try await self.capacity.withSlot {
         try await withTimeout(self.policy.callTimeout) { [self] in
           try await self.attempt(call)
         } onTimeout: {
@@ -107,7 +107,7 @@ final class HTTPTransport: Sendable {
 
   /// Hands the body of a successful answer to `consume`, chunk by chunk, and returns its length in bytes.
   func stream(_ call: HTTPCall, consume: ([UInt8]) async throws -> Void) async throws -> Int64 {
-    try await slots.withSlot {
+    try await capacity.withSlot {
       let response = try await repeating { () async throws -> HTTPClientResponse in
         let request = try await self.request(for: call)
         let response = try await self.send(request, for: call, within: self.policy.callTimeout)
@@ -151,7 +151,7 @@ final class HTTPTransport: Sendable {
     _ call: HTTPCall, length: Int64, body: @escaping @Sendable () async throws -> Body
   ) async throws where Body.Element == [UInt8] {
     try await repeating {
-      try await self.slots.withSlot {
+      try await self.capacity.withSlot {
         let source = UploadSource(base: try await body(), length: length)
         var request = try await self.request(for: call)
         request.headers.add(name: "content-type", value: "application/octet-stream")
@@ -229,7 +229,9 @@ final class HTTPTransport: Sendable {
     var attempt = FailedAttempt(
       error: error,
       repeat: RetryRule.mayRepeat(
-        status: status, serverCode: error.serverCode, idempotent: call.idempotent))
+        status: status, serverCode: error.serverCode, isOverloaded: error.code == .overloaded,
+        idempotent: call.idempotent),
+      isOverload: RetryRule.isOverload(status: status) || error.code == .overloaded)
     if status == 429 || status == 503 {
       attempt.retryAfter = RetryRule.retryAfter(
         response.headers.first(name: "retry-after"), now: effects.now())
@@ -258,9 +260,13 @@ final class HTTPTransport: Sendable {
   private func repeating<T>(_ body: () async throws -> T) async throws -> T {
     var attempt = 1
     while true {
+      let reductions = capacity.reductions
       do {
-        return try await body()
+        let result = try await body()
+        capacity.answered()
+        return result
       } catch let failed as FailedAttempt {
+        if failed.isOverload { capacity.struggled(sentAfter: reductions) }
         let attemptsMax =
           switch failed.repeat {
           case .never: 1

@@ -16,6 +16,8 @@ struct FailedAttempt: Error {
 
   var error: RegistryError
   var `repeat`: Repeat
+  /// Whether it is a sign that the server has too much to do.
+  var isOverload = false
   /// How long the server asked to wait.
   var retryAfter: Duration?
 }
@@ -58,8 +60,14 @@ enum RetryRule {
     }
   }
 
-  static func mayRepeat(status: Int, serverCode: String?, idempotent: Bool) -> FailedAttempt.Repeat {
+  /// Whether an answer asks for fewer requests at a time: too many of them, or a gateway whose server has not answered.
+  static func isOverload(status: Int) -> Bool { [429, 502, 503, 504].contains(status) }
+
+  static func mayRepeat(
+    status: Int, serverCode: String?, isOverloaded: Bool = false, idempotent: Bool
+  ) -> FailedAttempt.Repeat {
     guard idempotent else { return .never }
+    if isOverloaded { return .soon }
     switch status {
     case 429, 502, 503, 504: return .soon
     case 500: return serverCode == "FEATURE_DISABLED" ? .never : .soon

@@ -6,7 +6,7 @@ import NIOHTTP1
 ///
 /// Sources of what is said about MLflow here: its protocol pages (mlflow.org/docs/latest/rest-api.html) and
 /// the behaviour of 3.17.2 and 2.22.5. Safe to share; at most ``HTTPPolicy/concurrentRequestsMax`` requests
-/// run at a time. A consumer of a download holds one of them, so it must not wait for other calls of the same
+/// run at a time, over all registries that share a ``ServerCapacity``. A consumer of a download holds one of them, so it must not wait for other calls of the same
 /// registry when that is 1.
 public final class MLflowRegistry: ModelRegistry {
   /// Where the registry is, who asks, and the bounds.
@@ -20,6 +20,8 @@ public final class MLflowRegistry: ModelRegistry {
     public var mlflowWorkspace: String?
     /// Time-outs, retries and bounds of HTTP.
     public var policy = HTTPPolicy()
+    /// What the server gets at a time, shared by all registries on it; `nil` for one of this registry's own.
+    public var capacity: ServerCapacity?
     /// Bounds of listings.
     public var bounds = ListingBounds()
     /// Pauses, chance and the clock.

@@ -64,7 +64,7 @@ struct InitCommand: ParsableCommand {
       # alias: champion
 
     # How much is done side by side.
-    # concurrency: {workspaces: 4, models: 4, requests: 8}
+    # concurrency: {workspaces: 4, models: 4, requests: 6}
 
     """
 }

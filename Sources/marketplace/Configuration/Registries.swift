@@ -57,7 +57,7 @@ extension Settings {
     do {
       var configuration = MLflowRegistry.Configuration(
         url: access.registry, credentials: try credentials(access), mlflowWorkspace: access.mlflowWorkspace)
-      if let requests = file.concurrency?.requests { configuration.policy.concurrentRequestsMax = requests }
+      configuration.capacity = try capacities.capacity(of: access.registry)
       configuration.userAgent = "model-marketplace/\(ProgramVersion.text)"
       return try MLflowRegistry(configuration)
     } catch let error as RegistryError {

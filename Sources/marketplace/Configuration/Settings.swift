@@ -46,6 +46,8 @@ struct Settings {
   let data: String
   let storageURL: String
   let environment: [String: String]
+  /// What each server gets at a time, over all workspaces on it.
+  let capacities: ServerCapacities
 
   /// Puts the sources together.
   ///
@@ -54,6 +56,7 @@ struct Settings {
     self.environment = environment
     path = try Self.find(options, environment)
     file = try path.map(Configuration.read) ?? Configuration()
+    capacities = ServerCapacities(requestsMax: file.concurrency?.requests ?? HTTPPolicy().concurrentRequestsMax)
     database = options.database ?? environment["MARKETPLACE_DATABASE"] ?? file.database
     data = Self.absolute(
       options.data ?? environment["MARKETPLACE_DATA"] ?? file.data ?? Self.dataDefault(environment))

@@ -1,0 +1,82 @@
+import NIOHTTP1
+import Synchronization
+import Testing
+
+@testable import Registry
+
+@Suite("What one server gets at a time")
+struct ServerCapacityTests {
+  @Test("a sign of too much to do halves the number once, and good answers bring it back")
+  func halvesAndRecovers() {
+    let capacity = ServerCapacity(requestsMax: 6)
+    let sentTogether = capacity.reductions
+    capacity.struggled(sentAfter: sentTogether)
+    capacity.struggled(sentAfter: sentTogether)
+    #expect(capacity.limit == 3)
+    capacity.struggled(sentAfter: capacity.reductions)
+    capacity.struggled(sentAfter: capacity.reductions)
+    capacity.struggled(sentAfter: capacity.reductions)
+    #expect(capacity.limit == 1)
+    var answers = 0
+    while capacity.limit < 6 {
+      capacity.answered()
+      answers += 1
+    }
+    #expect(answers == 8 * (1 + 2 + 3 + 4 + 5))
+    for _ in 0..<1_000 { capacity.answered() }
+    #expect(capacity.limit == 6)
+  }
+
+  @Test("no more run at a time than allowed, over all who share the server")
+  func bound() async throws {
+    let capacities = ServerCapacities(requestsMax: 3)
+    let first = try capacities.capacity(of: "http://mlflow.example:5000/a")
+    let second = try capacities.capacity(of: "http://MLFLOW.example:5000")
+    #expect(first === second)
+    #expect(try capacities.capacity(of: "http://mlflow.example:5001") !== first)
+    let most = Mutex((now: 0, peak: 0))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for number in 0..<60 {
+        group.addTask {
+          try await (number % 2 == 0 ? first : second).withSlot {
+            most.withLock { most in
+              most.now += 1
+              most.peak = max(most.peak, most.now)
+            }
+            await Task.yield()
+            most.withLock { $0.now -= 1 }
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(most.withLock(\.peak) == 3)
+  }
+
+  @Test("MLflow out of database connections is overloaded: asked again, and for less")
+  func outOfConnections() async throws {
+    let refusal = """
+      {"error_code":"BAD_REQUEST","message":"QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00 (Background on this error at: https://sqlalche.me/e/20/3o7r)"}
+      """
+    let capacity = ServerCapacity(requestsMax: 6)
+    try await ScriptedServer.with { _, number in
+      number == 1 ? .json(refusal, status: .badRequest) : .json("{}")
+    } _: { server in
+      let registry = try MLflowRegistry.at(server) { $0.capacity = capacity }
+      #expect(try await registry.registeredModels().isEmpty)
+      #expect(server.requests.count == 2)
+    }
+    #expect(capacity.limit == 3)
+    try await ScriptedServer.with { _, _ in
+      .json(refusal, status: .badRequest)
+    } _: { server in
+      let error = await registryError {
+        try await MLflowRegistry.at(server).createModelVersion(NewModelVersion(name: "m", source: "s"))
+      }
+      #expect(error?.code == .overloaded)
+      #expect(error?.retriable == true)
+      // Creating is not idempotent, so it is left to the next run, which looks first.
+      #expect(server.requests.count == 1)
+    }
+  }
+}
