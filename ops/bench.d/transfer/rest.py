@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 REQUEST_DEADLINE_S = 120
 SEEDERS = 8
@@ -63,6 +64,12 @@ class Registry:
         return self.call("GET", f"{path}?{urllib.parse.urlencode(query)}")
 
     def put_file(self, artifact_uri: str, path: str, data: bytes) -> None:
+        """Through the server, or on this disk where the server keeps its artifacts there."""
+        if artifact_uri.startswith("/"):
+            target = Path(artifact_uri) / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+            return
         root = artifact_uri.removeprefix("mlflow-artifacts:").lstrip("/")
         quoted = urllib.parse.quote(f"{root}/{path}")
         self.request("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{quoted}", data, "application/octet-stream")
