@@ -174,21 +174,41 @@ create function ledger.joined_bytes_max() returns integer language sql immutable
 comment on function ledger.joined_bytes_max() is
   'Bytes up to which a batch is checked as one text: one call of each function, no query. Greater texts are given back to the system and asked for anew at every step, which costs more than a query.';
 
--- Checks the data of a batch and returns it as json. What it relies on:
+-- Data of the types below consist, as a rule, of some of these keys in this order, with strings without escapes and
+-- whole numbers. Text that is so has no key twice, no level below the first, and no number or escape that could be
+-- refused, which one regular expression sees for a whole batch. This is for speed alone: other keys or another order
+-- are checked slowly and refused by nothing but the rules.
+create function ledger.flat_types() returns text[] language sql immutable as $$ select '{}'::text[] $$;
+create function ledger.flat_keys() returns text[] language sql immutable as $$ select '{}'::text[] $$;
+comment on function ledger.flat_types() is 'Types whose data are, as a rule, one object without another in it.';
+comment on function ledger.flat_keys() is 'Keys of their data, sorted by byte.';
+
+create function ledger.flat_pattern() returns text
+language sql immutable as $$
+  select '^(?:\{' || coalesce(string_agg(format('(?:"%s":(?:"[^"\\]*"|-?[0-9]{1,19}),?)?', k), '' order by k collate "C"), '') || '\},?)*$'
+  from unnest(ledger.flat_keys()) k
+$$;
+comment on function ledger.flat_pattern() is
+  'What events of flat data look like, joined by commas: each key once at most, and nothing that could be refused.';
+
+-- Checks the data of a batch; what is left to the cast to json, when a batch is inserted, is whether each is JSON at
+-- all. What it relies on:
 -- * Text with no more than n opening brackets is nested no deeper than n.
 -- * A number with an exponent follows a colon, a comma, a bracket or a space. Such a number may grow to hundreds
 --   of digits when jsonb is written out, so events that have one, or a long one, are read slowly.
 -- * A colon outside a string follows a key, one each. Strings keep their colons through jsonb, unless one is
 --   written as \u003a; events with such escapes are read slowly, too. The others and their jsonb have equally
 --   many colons exactly if jsonb dropped no key, that is, if no key stood twice.
-create function ledger.check_data(_data text[]) returns json[]
+-- * JSON that begins with { is an object.
+create function ledger.check_data(_data text[], _types text[]) returns void
 language plpgsql as $$
 declare
   _joined text;
+  _flat text;
+  _rest text[] := _data;
   _bytes bigint;
   _opening bigint;
-  _json json[];
-  _plain text[] := _data;
+  _plain text[];
   _binary text;
   _is_different boolean;
 begin
@@ -206,29 +226,46 @@ begin
   then
     perform ledger.refuse_faulty_data(_data);
   end if;
+
+  if _bytes > ledger.joined_bytes_max() then
+    select string_agg(d.data, ',') filter (where d.type = any (ledger.flat_types())),
+           coalesce(array_agg(d.data) filter (where d.type <> all (ledger.flat_types())), '{}')
+      into _flat, _rest
+    from unnest(_data, _types) as d (data, type);
+    if _flat is null or _flat !~ ledger.flat_pattern() then
+      _rest := _data;
+    elsif _rest = '{}' then
+      return;
+    else
+      _joined := array_to_string(_rest, ',');
+      _bytes := octet_length(_joined);
+    end if;
+  end if;
+
   if _bytes <= ledger.joined_bytes_max() then
     _opening := octet_length(_joined) - octet_length(replace(replace(_joined, '[', ''), '{', ''));
-  else
-    _opening := null;
   end if;
   if coalesce(_opening > ledger.data_depth_max(), true) then
-    select max(octet_length(d) - octet_length(replace(replace(d, '[', ''), '{', ''))) into _opening from unnest(_data) d;
-    if _opening > ledger.data_depth_max() and exists (select from unnest(_data) d where ledger.data_is_too_deep(d)) then
+    select max(octet_length(d) - octet_length(replace(replace(d, '[', ''), '{', ''))) into _opening from unnest(_rest) d;
+    if _opening > ledger.data_depth_max() and exists (select from unnest(_rest) d where ledger.data_is_too_deep(d)) then
       perform ledger.refuse_faulty_data(_data);
     end if;
   end if;
+  _plain := _rest;
   if _joined ~ '[[:space:]:,[]-?[0-9.]+[eE]|[0-9.]{41}|\\u' then
-    if exists (select from unnest(_data) d, lateral ledger.data_fault(d) f
+    if exists (select from unnest(_rest) d, lateral ledger.data_fault(d) f
                where d ~ '[[:space:]:,[]-?[0-9.]+[eE]|[0-9.]{41}|\\u' and f.reason is not null)
     then
       perform ledger.refuse_faulty_data(_data);
     end if;
-    select coalesce(array_agg(d), '{}') into _plain from unnest(_data) d
+    select coalesce(array_agg(d), '{}') into _plain from unnest(_rest) d
     where d !~ '[[:space:]:,[]-?[0-9.]+[eE]|[0-9.]{41}|\\u';
     _joined := array_to_string(_plain, ',');
   end if;
   begin
-    _json := _data::json[];
+    if cardinality(_data) = 1 then
+      perform _data[1]::json;
+    end if;
     if _bytes <= ledger.joined_bytes_max() then
       _binary := ('[' || _joined || ']')::jsonb::text;
       _is_different := octet_length(_joined) - octet_length(replace(_joined, ':', ''))
@@ -243,15 +280,22 @@ begin
     perform ledger.refuse_faulty_data(_data);
     raise;
   end;
-  if _is_different
-    or (case cardinality(_json) when 1 then json_typeof(_json[1]) <> 'object'
-        else exists (select from unnest(_json) j where json_typeof(j) <> 'object') end)
-  then
+  if _is_different or exists (select from unnest(_rest) d where ltrim(d, E' \t\n\r') not like '{%') then
     perform ledger.refuse_faulty_data(_data);
   end if;
-  return _json;
 end $$;
-comment on function ledger.check_data(text[]) is 'Checks the data of a batch, fast, and returns it as json; refuses with LG400.';
+comment on function ledger.check_data(text[], text[]) is
+  'Checks the data of a batch, fast; refuses with LG400. Whether it is JSON is for the cast to say, and for ledger.refuse_malformed_data.';
+
+-- Faulty data are refused before anything else is. So whatever refuses a batch that was not parsed yet asks this first.
+create function ledger.refuse_malformed_data(_data text[]) returns void
+language plpgsql as $$
+begin
+  perform count(d::json) from unnest(_data) d;
+exception when data_exception or program_limit_exceeded then
+  perform ledger.refuse_faulty_data(_data);
+end $$;
+comment on function ledger.refuse_malformed_data(text[]) is 'Refuses the first event whose data is at fault, if one is not JSON.';
 
 create function ledger.is_name(_name text, _bytes_max integer) returns boolean
 language sql immutable parallel safe as $$

@@ -83,8 +83,8 @@ comment on function ledger.check_types(text[], smallint[]) is 'Refuses with LG42
 
 -- A workspace is a complete prefix, so the head alone says whether a cause exists. It is asked before the head
 -- is locked: a cause has been committed, or stands earlier in this transaction, hence always comes first.
-create function ledger.check_causes(_workspaces text[], _sequences bigint[]) returns void
-language plpgsql stable as $$
+create function ledger.check_causes(_workspaces text[], _sequences bigint[], _data text[]) returns void
+language plpgsql as $$
 declare
   _unknown record;
 begin
@@ -97,6 +97,7 @@ begin
   order by c.nth
   limit 1;
   if found then
+    perform ledger.refuse_malformed_data(_data);
     perform ledger.refuse('LG405',
       format('The cause of event %s is unknown: sequence %s of workspace %s.', _unknown.index,
              coalesce(_unknown.sequence::text, '(none)'), coalesce(left(_unknown.workspace, 100), '(none)')),
@@ -104,7 +105,7 @@ begin
       'A cause is named by workspace and sequence, and is appended and committed before its effect.');
   end if;
 end $$;
-comment on function ledger.check_causes(text[], bigint[]) is 'Refuses with LG405 the first event whose cause is not there.';
+comment on function ledger.check_causes(text[], bigint[], text[]) is 'Refuses with LG405 the first event whose cause is not there.';
 
 create function ledger.check_times(_occurred_at timestamptz[]) returns void
 language plpgsql immutable as $$
@@ -148,11 +149,11 @@ comment on function ledger.refuse_workspace(text) is 'Refuses with LG404: unknow
 -- out first, from the streams alone: what is sorted is narrow, and the events themselves pass through once, in order.
 -- The streams are joined by hash: a plan made for few rows would join each with each.
 --
--- Salts come from one seed of 244 random bits, hashed with the place of the event: none can be told from the others
--- without the seed, which is in no table and is gone when the call ends.
+-- Salts come from one seed of 244 random bits, four from each hash of it with their place: none can be told from the
+-- others without the seed, which is in no table and is gone when the call ends.
 create function ledger.put(
   _workspace text, _last bigint, _recorded_at timestamptz, _principal text, _run uuid, _streams text[], _expected bigint[],
-  _ids uuid[], _types text[], _type_versions smallint[], _occurred_at timestamptz[], _data json[],
+  _ids uuid[], _types text[], _type_versions smallint[], _occurred_at timestamptz[], _data text[],
   _cause_workspaces text[], _cause_sequences bigint[]
 ) returns void
 language plpgsql
@@ -162,6 +163,7 @@ declare
   _versions bigint[];
   _wrong bigint;
   _seed bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
+  _salts bytea;
 begin
   with event as materialized (
     select u.stream, u.expected, u.nth, row_number() over (partition by u.stream order by u.nth desc) as from_end
@@ -185,20 +187,21 @@ begin
     perform ledger.refuse_expected(_workspace, _streams[_wrong], _expected[_wrong], _versions[_wrong] - 1);
   end if;
 
+  select string_agg(sha512(_seed || int4send(n)), '') into _salts from generate_series(0, (cardinality(_ids) - 1) / 4) n;
   insert into ledger.event (workspace, sequence, stream, version, id, type, type_version, recorded_at, occurred_at, principal, run,
                             cause_workspace, cause_sequence, nth, data, salt, data_hash)
   select _workspace, _last + e.nth, e.stream, e.version, e.id, e.type, coalesce(e.type_version, 1::smallint), _recorded_at,
-         e.occurred_at, _principal, _run, e.cause_workspace, e.cause_sequence, e.nth - 1, e.data, e.salt,
-         sha256(e.salt || convert_to(e.data::text, 'UTF8'))
+         e.occurred_at, _principal, _run, e.cause_workspace, e.cause_sequence, e.nth - 1, e.data::json, e.salt,
+         sha256(e.salt || convert_to(e.data, 'UTF8'))
   from (
-    select u.*, substring(sha256(_seed || int8send(u.nth)) for 16) as salt
+    select u.*, substring(_salts from u.nth::integer * 16 - 15 for 16) as salt
     from unnest(_streams, _versions, _ids, _types, _type_versions, _occurred_at, _data, _cause_workspaces, _cause_sequences)
       with ordinality as u (stream, version, id, type, type_version, occurred_at, data, cause_workspace, cause_sequence, nth)
     offset 0
   ) e;
 end $$;
 comment on function ledger.put(text, bigint, timestamptz, text, uuid, text[], bigint[], uuid[], text[], smallint[], timestamptz[],
-                               json[], text[], bigint[]) is
+                               text[], text[], bigint[]) is
   'Inserts a checked batch into a locked workspace; refuses a wrong expected version.';
 
 -- Which projections a batch moves. Registering a projection writes these two anew (see the migration of
@@ -316,7 +319,6 @@ declare
   _count integer := cardinality(_streams);
   _all_ids uuid[] := _ids;
   _by text := ledger.principal(_principal);
-  _json json[];
   _last bigint;
   _now timestamptz;
   _stale text[];
@@ -336,9 +338,9 @@ begin
   end if;
   perform ledger.check_types(_types, _type_versions);
   perform ledger.check_grant(_by, _workspace, _types);
-  _json := ledger.check_data(_data);
+  perform ledger.check_data(_data, _types);
   if _cause_workspaces is not null or _cause_sequences is not null then
-    perform ledger.check_causes(_cause_workspaces, _cause_sequences);
+    perform ledger.check_causes(_cause_workspaces, _cause_sequences, _data);
   end if;
 
   update ledger.head h
@@ -347,6 +349,7 @@ begin
   where h.workspace = _workspace
   returning h.last_sequence - _count, h.last_recorded_at, h.stale into _last, _now, _stale;
   if not found then
+    perform ledger.refuse_malformed_data(_data);
     perform ledger.refuse_workspace(_workspace);
   end if;
 
@@ -354,7 +357,7 @@ begin
   -- and what a faulty projection did.
   loop
     begin
-      perform ledger.put(_workspace, _last, _now, _by, _run, _streams, _expected, _ids, _types, _type_versions, _occurred_at, _json,
+      perform ledger.put(_workspace, _last, _now, _by, _run, _streams, _expected, _ids, _types, _type_versions, _occurred_at, _data,
                          _cause_workspaces, _cause_sequences);
       _is_put := true;
       if ledger.is_projected(_types) then
@@ -367,6 +370,7 @@ begin
         raise;
       end if;
       if not _is_put then
+        perform ledger.refuse_malformed_data(_data);
         -- Ids come before expected versions: either may say that something is known already.
         if _is_filtered or not (_state = 'LG412' or _state = '23505' and _table like 'event\_%') then
           raise;
@@ -418,15 +422,15 @@ begin
                array_agg(q.type order by q.nth), array_agg(q.type_version order by q.nth), array_agg(q.occurred_at order by q.nth),
                array_agg(q.data order by q.nth), array_agg(q.cause_workspace order by q.nth),
                array_agg(q.cause_sequence order by q.nth)
-          into _streams, _expected, _ids, _types, _type_versions, _occurred_at, _json, _cause_workspaces, _cause_sequences
-        from unnest(_streams, _expected, _ids, _types, _type_versions, _occurred_at, _json, _cause_workspaces, _cause_sequences)
+          into _streams, _expected, _ids, _types, _type_versions, _occurred_at, _data, _cause_workspaces, _cause_sequences
+        from unnest(_streams, _expected, _ids, _types, _type_versions, _occurred_at, _data, _cause_workspaces, _cause_sequences)
           with ordinality as q (stream, expected, id, type, type_version, occurred_at, data, cause_workspace, cause_sequence, nth)
         where q.nth = any (_fresh);
         continue;
       end if;
     end;
     -- A projection failed and took the events with it. They come first; whoever is at fault stops.
-    perform ledger.put(_workspace, _last, _now, _by, _run, _streams, _expected, _ids, _types, _type_versions, _occurred_at, _json,
+    perform ledger.put(_workspace, _last, _now, _by, _run, _streams, _expected, _ids, _types, _type_versions, _occurred_at, _data,
                        _cause_workspaces, _cause_sequences);
     perform ledger.project_apart(_workspace, _last + 1, _last + cardinality(_ids), _types);
     exit;
@@ -487,9 +491,10 @@ begin
     perform ledger.check_types(array[_type], array[_type_version]);
   end if;
   perform ledger.check_grant(_by, _workspace, array[_type]);
-  _json := (ledger.check_data(array[_data]))[1];
+  perform ledger.check_data(array[_data], array[_type]);
+  _json := _data::json;
   if _cause_workspace is not null or _cause_sequence is not null then
-    perform ledger.check_causes(array[_cause_workspace], array[_cause_sequence]);
+    perform ledger.check_causes(array[_cause_workspace], array[_cause_sequence], array[_data]);
   end if;
 
   update ledger.head h

@@ -33,8 +33,9 @@ begin
       'It is not there, is redacted already, or is a redaction itself.');
   end if;
   _data := format('{"reason":%s,"sequence":%s,"stream":%s}', to_json(_reason), _sequence, to_json(_stream));
+  perform ledger.check_data(array[_data], array['EventRedacted']);
   perform ledger.put(_workspace, _last - 1, _now, ledger.principal(null), null, array['redactions'], null, array[gen_random_uuid()],
-                     array['EventRedacted'], null, null, ledger.check_data(array[_data]), array[_workspace], array[_sequence]);
+                     array['EventRedacted'], null, null, array[_data], array[_workspace], array[_sequence]);
   update ledger.event e set data = null, salt = null where e.workspace = _workspace and e.sequence = _sequence;
   perform ledger.project_apart(_workspace, _last, _last, array['EventRedacted']);
   return _last;
