@@ -55,290 +55,49 @@ begin
 end
 $body$;
 
-create function marketplace.stage_history_at(_position bigint) returns setof marketplace.stage_history
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-begin
-  return query
-  select h.* from marketplace_projection.cut(_position) k
-  cross join lateral marketplace_projection.stage_history_of(k.workspace, k.sequence) h;
-end
-$body$;
-
-create function marketplace.alias_history_at(_position bigint) returns setof marketplace.alias_history
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-begin
-  return query
-  select h.* from marketplace_projection.cut(_position) k
-  cross join lateral marketplace_projection.alias_history_of(k.workspace, k.sequence) h;
-end
-$body$;
-
-create function marketplace.production_history_at(_position bigint) returns setof marketplace.production_history
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-begin
-  return query
-  select h.* from marketplace_projection.cut(_position) k
-  cross join lateral marketplace_projection.production_history_of(k.workspace, k.sequence) h;
-end
-$body$;
-
-create function marketplace.availability_history_at(_position bigint) returns setof marketplace.availability_history
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-begin
-  return query
-  select h.* from marketplace_projection.cut(_position) k
-  cross join lateral marketplace_projection.availability_history_of(k.workspace, k.sequence) h;
-end
-$body$;
-
-create function marketplace.model_history_at(_position bigint) returns setof marketplace.model_history
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-begin
-  return query
-  select h.* from marketplace_projection.cut(_position) k
-  cross join lateral marketplace_projection.model_history_of(k.workspace, k.sequence) h;
-end
-$body$;
-
-create function marketplace.model_versions_at(_position bigint) returns setof marketplace.model_versions
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-begin
-  return query
-  select h.* from marketplace_projection.cut(_position) k
-  cross join lateral marketplace_projection.model_versions_of(k.workspace, k.sequence) h;
-end
-$body$;
-
-create function marketplace.export_summary_at(_position bigint) returns setof marketplace.export_summary
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-begin
-  return query
-  select h.* from marketplace_projection.cut(_position) k
-  cross join lateral marketplace_projection.export_summary_of(k.workspace, k.sequence) h;
-end
-$body$;
-
-create function marketplace.import_summary_at(_position bigint) returns setof marketplace.import_summary
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-begin
-  return query
-  select h.* from marketplace_projection.cut(_position) k
-  cross join lateral marketplace_projection.import_summary_of(k.workspace, k.sequence) h;
-end
-$body$;
-
-create function marketplace.workspaces_at(_position bigint) returns setof marketplace.workspaces
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-begin
-  return query
-  select h.* from marketplace_projection.cut(_position) k
-  cross join lateral marketplace_projection.workspaces_of(k.workspace, k.sequence) h;
-end
-$body$;
-
-create function marketplace.catalog_at(_at timestamptz) returns setof marketplace.catalog
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
+-- The others differ in nothing but the name.
+do $$
 declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
+  _view text;
 begin
-  return query select h.* from marketplace.catalog_at(_position) h;
-end
-$body$;
+  foreach _view in array array['stage_history', 'alias_history', 'production_history', 'availability_history',
+    'model_history', 'model_versions', 'export_summary', 'import_summary', 'workspaces']
+  loop
+    execute format($create$
+      create function marketplace.%1$s_at(_position bigint) returns setof marketplace.%1$s
+      language plpgsql stable security definer
+      set search_path = pg_catalog, pg_temp
+      set jit = off
+      as $body$
+      begin
+        return query
+        select h.* from marketplace_projection.cut(_position) k
+        cross join lateral marketplace_projection.%1$s_of(k.workspace, k.sequence) h;
+      end
+      $body$
+      $create$, _view);
+  end loop;
 
-comment on function marketplace.catalog_at(bigint) is
-  'marketplace.catalog as it stood at this position of the ledger.';
-comment on function marketplace.catalog_at(timestamptz) is
-  'marketplace.catalog as we knew it at this time: at the last position sealed at or before it.';
-
-create function marketplace.stage_history_at(_at timestamptz) returns setof marketplace.stage_history
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
-begin
-  return query select h.* from marketplace.stage_history_at(_position) h;
-end
-$body$;
-
-comment on function marketplace.stage_history_at(bigint) is
-  'marketplace.stage_history as it stood at this position of the ledger.';
-comment on function marketplace.stage_history_at(timestamptz) is
-  'marketplace.stage_history as we knew it at this time: at the last position sealed at or before it.';
-
-create function marketplace.alias_history_at(_at timestamptz) returns setof marketplace.alias_history
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
-begin
-  return query select h.* from marketplace.alias_history_at(_position) h;
-end
-$body$;
-
-comment on function marketplace.alias_history_at(bigint) is
-  'marketplace.alias_history as it stood at this position of the ledger.';
-comment on function marketplace.alias_history_at(timestamptz) is
-  'marketplace.alias_history as we knew it at this time: at the last position sealed at or before it.';
-
-create function marketplace.production_history_at(_at timestamptz) returns setof marketplace.production_history
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
-begin
-  return query select h.* from marketplace.production_history_at(_position) h;
-end
-$body$;
-
-comment on function marketplace.production_history_at(bigint) is
-  'marketplace.production_history as it stood at this position of the ledger.';
-comment on function marketplace.production_history_at(timestamptz) is
-  'marketplace.production_history as we knew it at this time: at the last position sealed at or before it.';
-
-create function marketplace.availability_history_at(_at timestamptz) returns setof marketplace.availability_history
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
-begin
-  return query select h.* from marketplace.availability_history_at(_position) h;
-end
-$body$;
-
-comment on function marketplace.availability_history_at(bigint) is
-  'marketplace.availability_history as it stood at this position of the ledger.';
-comment on function marketplace.availability_history_at(timestamptz) is
-  'marketplace.availability_history as we knew it at this time: at the last position sealed at or before it.';
-
-create function marketplace.model_history_at(_at timestamptz) returns setof marketplace.model_history
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
-begin
-  return query select h.* from marketplace.model_history_at(_position) h;
-end
-$body$;
-
-comment on function marketplace.model_history_at(bigint) is
-  'marketplace.model_history as it stood at this position of the ledger.';
-comment on function marketplace.model_history_at(timestamptz) is
-  'marketplace.model_history as we knew it at this time: at the last position sealed at or before it.';
-
-create function marketplace.model_versions_at(_at timestamptz) returns setof marketplace.model_versions
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
-begin
-  return query select h.* from marketplace.model_versions_at(_position) h;
-end
-$body$;
-
-comment on function marketplace.model_versions_at(bigint) is
-  'marketplace.model_versions as it stood at this position of the ledger.';
-comment on function marketplace.model_versions_at(timestamptz) is
-  'marketplace.model_versions as we knew it at this time: at the last position sealed at or before it.';
-
-create function marketplace.export_summary_at(_at timestamptz) returns setof marketplace.export_summary
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
-begin
-  return query select h.* from marketplace.export_summary_at(_position) h;
-end
-$body$;
-
-comment on function marketplace.export_summary_at(bigint) is
-  'marketplace.export_summary as it stood at this position of the ledger.';
-comment on function marketplace.export_summary_at(timestamptz) is
-  'marketplace.export_summary as we knew it at this time: at the last position sealed at or before it.';
-
-create function marketplace.import_summary_at(_at timestamptz) returns setof marketplace.import_summary
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
-begin
-  return query select h.* from marketplace.import_summary_at(_position) h;
-end
-$body$;
-
-comment on function marketplace.import_summary_at(bigint) is
-  'marketplace.import_summary as it stood at this position of the ledger.';
-comment on function marketplace.import_summary_at(timestamptz) is
-  'marketplace.import_summary as we knew it at this time: at the last position sealed at or before it.';
-
-create function marketplace.workspaces_at(_at timestamptz) returns setof marketplace.workspaces
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
-as $body$
-declare
-  -- first the position, then the answer: a seal that was under way is seen by both
-  _position bigint := ledger.position_at(_at);
-begin
-  return query select h.* from marketplace.workspaces_at(_position) h;
-end
-$body$;
-
-comment on function marketplace.workspaces_at(bigint) is
-  'marketplace.workspaces as it stood at this position of the ledger.';
-comment on function marketplace.workspaces_at(timestamptz) is
-  'marketplace.workspaces as we knew it at this time: at the last position sealed at or before it.';
+  foreach _view in array array['catalog', 'stage_history', 'alias_history', 'production_history',
+    'availability_history', 'model_history', 'model_versions', 'export_summary', 'import_summary', 'workspaces']
+  loop
+    execute format($create$
+      create function marketplace.%1$s_at(_at timestamptz) returns setof marketplace.%1$s
+      language plpgsql security definer
+      set search_path = pg_catalog, pg_temp
+      set jit = off
+      as $body$
+      declare
+        -- first the position, then the answer: a seal that was under way is seen by both
+        _position bigint := ledger.position_at(_at);
+      begin
+        return query select h.* from marketplace.%1$s_at(_position) h;
+      end
+      $body$
+      $create$, _view);
+    execute format($comment$comment on function marketplace.%1$s_at(bigint) is
+      'marketplace.%1$s as it stood at this position of the ledger.'$comment$, _view);
+    execute format($comment$comment on function marketplace.%1$s_at(timestamptz) is
+      'marketplace.%1$s as we knew it at this time: at the last position sealed at or before it.'$comment$, _view);
+  end loop;
+end $$;

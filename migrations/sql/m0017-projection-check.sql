@@ -12,6 +12,13 @@ declare
   _last bigint;
   _table text;
   _function regprocedure;
+  -- whatever moves rows, in an order in which plain SQL finds what it calls
+  _functions constant regprocedure[] := array(
+    select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'marketplace_projection'::regnamespace
+      and (p.proname in ('apply', 'apply_chunk', 'reset', 'time_of', 'catalog_of', 'rule_since', 'points_of_rule')
+           or p.proname like 'move\_%')
+    order by p.proname <> 'time_of', p.proname);
 begin
   -- appends of this workspace wait, so that both sides end with the same event
   select h.last_sequence into _last from ledger.head h where h.workspace = _workspace for update;
@@ -35,12 +42,7 @@ begin
       _table, _table);
   end loop;
   -- the functions themselves, only with the scratch copy under their hands
-  foreach _function in array array[
-    'marketplace_projection.time_of(bigint)'::regprocedure,
-    'marketplace_projection.catalog_of(text,uuid[],bigint)'::regprocedure,
-    'marketplace_projection.apply_chunk(text,bigint,bigint)'::regprocedure,
-    'marketplace_projection.reset(text)'::regprocedure,
-    'marketplace_projection.apply(text,bigint,bigint)'::regprocedure]
+  foreach _function in array _functions
   loop
     execute replace(pg_get_functiondef(_function), 'marketplace_projection.', 'pg_temp.');
   end loop;
@@ -60,11 +62,10 @@ begin
       $compare$, _table) using _workspace;
     execute format('drop table pg_temp.%I', _table);
   end loop;
-  drop function pg_temp.apply(text, bigint, bigint);
-  drop function pg_temp.reset(text);
-  drop function pg_temp.apply_chunk(text, bigint, bigint);
-  drop function pg_temp.catalog_of(text, uuid[], bigint);
-  drop function pg_temp.time_of(bigint);
+  foreach _function in array _functions
+  loop
+    execute format('drop function %s', replace(_function::text, 'marketplace_projection.', 'pg_temp.'));
+  end loop;
 end
 $body$;
 comment on function marketplace_projection.check(text) is

@@ -1,0 +1,92 @@
+-- How the projections move over model versions and their stages.
+set local role ledger_owner;
+
+create function marketplace_projection.move_stages(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[], _rule_aliases text[],
+  _rule_stages text[], _has_aliases boolean, out models uuid[], out s bigint[], out t timestamptz[],
+  out b timestamptz[], out a timestamptz[], out k text[])
+language plpgsql as $body$
+#variable_conflict use_column
+begin
+  with said as materialized (
+    select u.s, u.t, u.k, r.model, r.version, r.created, case when u.k = 'ModelVersionRegistered' then r.source end as source,
+      case when u.k = 'ModelVersionRegistered' then r.run_id end as run_id,
+      case when u.k = 'ModelVersionRegistered' then r.model_id end as model_id,
+      case u.k when 'ModelVersionRegistered' then 'None' when 'StageTransitioned' then coalesce(r."to", 'None') end
+        as stage,
+      marketplace_projection.time_of(r.not_before) as b, marketplace_projection.time_of(r.not_after) as a,
+      marketplace_projection.time_of(r.source_time) as source_time
+    from unnest(_s, _t, _k, _d) as u (s, t, k, d),
+      json_to_record(u.d) as r (model uuid, version bigint, created bigint, source text, run_id text, model_id text,
+        "to" text, not_before bigint, not_after bigint, source_time bigint)
+    where u.k in ('ModelVersionRegistered', 'StageTransitioned', 'ModelVersionDeleted')),
+  state as materialized (
+    select x.*, lead(x.s) over k as next_s, lead(x.t) over k as next_t, lead(x.b) over k as next_b,
+      lead(x.a) over k as next_a, lead(x.source_time) over k as next_source_time, row_number() over k as nr,
+      lag(x.stage) over k as stage_before,
+      -- the first registration speaks for the version
+      first_value(case when x.k = 'ModelVersionRegistered' then x.s end) over f as registered_s,
+      first_value(case when x.k = 'ModelVersionRegistered' then x.t end) over f as registered_t,
+      first_value(x.source) over f as registered_source,
+      first_value(x.run_id) over f as registered_run_id,
+      first_value(x.model_id) over f as registered_model_id
+    from said x
+    window k as (partition by x.model, x.version, x.created order by x.s),
+      f as (partition by x.model, x.version, x.created order by x.k <> 'ModelVersionRegistered', x.s)),
+  shut as (
+    insert into marketplace_projection.stage_closed (workspace, to_sequence, model, version, created, stage,
+      from_sequence, from_recorded_at, from_not_before, from_not_after, from_source_time, to_recorded_at,
+      to_not_before, to_not_after, to_source_time)
+    select _workspace, x.next_s, x.model, x.version, x.created, x.stage, x.s, x.t, x.b, x.a, x.source_time, x.next_t,
+      x.next_b, x.next_a, x.next_source_time
+    from state x where x.next_s is not null
+    union all
+    select _workspace, x.s, m.model, m.version, m.created, m.stage, m.from_sequence, m.from_recorded_at,
+      m.from_not_before, m.from_not_after, m.from_source_time, x.t, x.b, x.a, x.source_time
+    from state x
+    join marketplace_projection.model_version m on m.workspace = _workspace and m.model = x.model
+      and m.version = x.version and m.created = x.created
+    where x.nr = 1),
+  moved as (
+    insert into marketplace_projection.model_version as m (workspace, model, version, created, stage, from_sequence,
+      from_recorded_at, from_not_before, from_not_after, from_source_time, registered_sequence, registered_at,
+      source, run_id, model_id)
+    select _workspace, x.model, x.version, x.created, x.stage, x.s, x.t, x.b, x.a, x.source_time, x.registered_s,
+      x.registered_t, x.registered_source, x.registered_run_id, x.registered_model_id
+    from state x
+    where x.next_s is null
+    on conflict (workspace, model, version, created) do update set stage = excluded.stage,
+      from_sequence = excluded.from_sequence, from_recorded_at = excluded.from_recorded_at,
+      from_not_before = excluded.from_not_before, from_not_after = excluded.from_not_after,
+      from_source_time = excluded.from_source_time,
+      registered_sequence = coalesce(m.registered_sequence, excluded.registered_sequence),
+      registered_at = coalesce(m.registered_at, excluded.registered_at),
+      source = case when m.registered_sequence is null then excluded.source else m.source end,
+      run_id = case when m.registered_sequence is null then excluded.run_id else m.run_id end,
+      model_id = case when m.registered_sequence is null then excluded.model_id else m.model_id end)
+  select array_agg(x.model), array_agg(x.s), array_agg(x.t), array_agg(x.b), array_agg(x.a), array_agg(x.k)
+  into models, s, t, b, a, k
+  from state x
+  -- What cannot move the current version is no point: a transition between two stages that do not count, and the
+  -- registration of a version that nothing points at.
+  where not case x.k
+    when 'StageTransitioned' then x.stage <> all (_rule_stages)
+      and case
+        when x.nr > 1 then x.stage_before is not null and x.stage_before <> all (_rule_stages)
+        else exists (
+          select from marketplace_projection.model_version m
+          where m.workspace = _workspace and m.model = x.model and m.version = x.version and m.created = x.created
+            and m.stage is not null and m.stage <> all (_rule_stages))
+      end
+    when 'ModelVersionRegistered' then x.stage <> all (_rule_stages) and x.nr = 1
+      and not exists (
+        select from marketplace_projection.model_version m
+        where m.workspace = _workspace and m.model = x.model and m.version = x.version and m.created = x.created)
+      and (_rule_aliases = '{}' or not _has_aliases and not exists (
+        select from marketplace_projection.model_alias a
+        where a.workspace = _workspace and a.model = x.model and a.version = x.version))
+    else false
+  end;
+end
+$body$;
+comment on function marketplace_projection.move_stages(text, bigint[], timestamptz[], text[], json[], text[], text[], boolean) is
+  'Takes in ModelVersionRegistered, StageTransitioned and ModelVersionDeleted; returns the points at which the current version may change. _has_aliases: the stretch moves aliases, too.';
