@@ -17,7 +17,9 @@ returns table (
   source_version bigint, source_created bigint, available_version bigint, marketplace_version bigint,
   state text, reason text, since timestamptz,
   described_sequence bigint, version_described_sequence bigint, export_sequence bigint, import_sequence bigint,
-  sequence bigint, recorded_at timestamptz)
+  sequence bigint, recorded_at timestamptz,
+  description text, owner text, tags json, version_description text, flavors text[], signature json, export_id uuid,
+  uri text, manifest_sha256 text, model_sha256 text, files bigint, bytes bigint)
 language sql stable as $$
   select
     _workspace, m.model, n.name,
@@ -58,7 +60,9 @@ language sql stable as $$
       e.sequence, e.invalidated_sequence, g.sequence, i.sequence, i.lost_sequence, f.sequence),
     greatest(s.from_recorded_at, p.from_recorded_at, n.from_recorded_at, d.recorded_at, dv.recorded_at,
       x.recorded_at, y.recorded_at, e.recorded_at, e.invalidated_at, g.recorded_at, i.recorded_at, i.lost_at,
-      f.recorded_at)
+      f.recorded_at),
+    d.description, d.owner, d.tags, dv.description, dv.flavors, dv.signature, x.export_id, x.uri, x.manifest_sha256,
+    x.model_sha256, x.files, x.bytes
   from unnest(_models) as m (model)
   -- s: what the source means
   left join lateral (
@@ -132,7 +136,7 @@ language sql stable as $$
     order by o.sequence desc limit 1
   ) y on true
   left join lateral (
-    select o.sequence, o.recorded_at
+    select o.sequence, o.recorded_at, o.export_id, o.uri, o.manifest_sha256, o.model_sha256, o.files, o.bytes
     from marketplace_projection.export o
     where o.workspace = _workspace and o.model = m.model and o.version = coalesce(p.version, s.version)
       and o.sequence <= _at
@@ -154,13 +158,13 @@ language sql stable as $$
     select coalesce(p.version, s.version) as version, coalesce(y.created, s.created) as created
   ) v on true
   left join lateral (
-    select o.sequence, o.recorded_at
+    select o.sequence, o.recorded_at, o.description, o.owner, o.tags
     from marketplace_projection.description o
     where o.workspace = _workspace and o.model = m.model and o.version = 0 and o.sequence <= _at
     order by o.sequence desc limit 1
   ) d on true
   left join lateral (
-    select o.sequence, o.recorded_at
+    select o.sequence, o.recorded_at, o.description, o.flavors, o.signature
     from marketplace_projection.description o
     where o.workspace = _workspace and o.model = m.model and o.version = v.version and o.sequence <= _at
       -- said of the version that had the number then, not of one created before or after it

@@ -22,16 +22,22 @@ begin
   state as materialized (
     select x.*, lead(x.s) over k as next_s, lead(x.t) over k as next_t, lead(x.b) over k as next_b,
       lead(x.a) over k as next_a, lead(x.source_time) over k as next_source_time, row_number() over k as nr,
-      lag(x.stage) over k as stage_before,
-      -- the first registration speaks for the version
-      first_value(case when x.k = 'ModelVersionRegistered' then x.s end) over f as registered_s,
-      first_value(case when x.k = 'ModelVersionRegistered' then x.t end) over f as registered_t,
-      first_value(x.source) over f as registered_source,
-      first_value(x.run_id) over f as registered_run_id,
-      first_value(x.model_id) over f as registered_model_id
+      lag(x.stage) over k as stage_before
     from said x
-    window k as (partition by x.model, x.version, x.created order by x.s),
-      f as (partition by x.model, x.version, x.created order by x.k <> 'ModelVersionRegistered', x.s)),
+    window k as (partition by x.model, x.version, x.created order by x.s)),
+  -- every version of the stretch once, with its open interval, if there is one: all look-ups there are
+  opened as materialized (
+    select x.model as of_model, x.version as of_version, x.created as of_created, x.s, x.t, x.b, x.a, x.source_time, m.*
+    from state x
+    left join marketplace_projection.model_version m on m.workspace = _workspace and m.model = x.model
+      and m.version = x.version and m.created = x.created
+    where x.nr = 1),
+  -- the first registration speaks for the version
+  registered as materialized (
+    select distinct on (x.model, x.version, x.created) x.*
+    from said x
+    where x.k = 'ModelVersionRegistered'
+    order by x.model, x.version, x.created, x.s),
   shut as (
     insert into marketplace_projection.stage_closed (workspace, to_sequence, model, version, created, stage,
       from_sequence, from_recorded_at, from_not_before, from_not_after, from_source_time, to_recorded_at,
@@ -40,50 +46,47 @@ begin
       x.next_b, x.next_a, x.next_source_time
     from state x where x.next_s is not null
     union all
-    select _workspace, x.s, m.model, m.version, m.created, m.stage, m.from_sequence, m.from_recorded_at,
-      m.from_not_before, m.from_not_after, m.from_source_time, x.t, x.b, x.a, x.source_time
-    from state x
-    join marketplace_projection.model_version m on m.workspace = _workspace and m.model = x.model
-      and m.version = x.version and m.created = x.created
-    where x.nr = 1),
-  moved as (
-    insert into marketplace_projection.model_version as m (workspace, model, version, created, stage, from_sequence,
+    select _workspace, o.s, o.model, o.version, o.created, o.stage, o.from_sequence, o.from_recorded_at,
+      o.from_not_before, o.from_not_after, o.from_source_time, o.t, o.b, o.a, o.source_time
+    from opened o where o.workspace is not null),
+  added as (
+    insert into marketplace_projection.model_version (workspace, model, version, created, stage, from_sequence,
       from_recorded_at, from_not_before, from_not_after, from_source_time, registered_sequence, registered_at,
       source, run_id, model_id)
-    select _workspace, x.model, x.version, x.created, x.stage, x.s, x.t, x.b, x.a, x.source_time, x.registered_s,
-      x.registered_t, x.registered_source, x.registered_run_id, x.registered_model_id
+    select _workspace, x.model, x.version, x.created, x.stage, x.s, x.t, x.b, x.a, x.source_time, r.s, r.t, r.source,
+      r.run_id, r.model_id
     from state x
-    where x.next_s is null
-    on conflict (workspace, model, version, created) do update set stage = excluded.stage,
-      from_sequence = excluded.from_sequence, from_recorded_at = excluded.from_recorded_at,
-      from_not_before = excluded.from_not_before, from_not_after = excluded.from_not_after,
-      from_source_time = excluded.from_source_time,
-      registered_sequence = coalesce(m.registered_sequence, excluded.registered_sequence),
-      registered_at = coalesce(m.registered_at, excluded.registered_at),
-      source = case when m.registered_sequence is null then excluded.source else m.source end,
-      run_id = case when m.registered_sequence is null then excluded.run_id else m.run_id end,
-      model_id = case when m.registered_sequence is null then excluded.model_id else m.model_id end)
+    join opened o on o.of_model = x.model and o.of_version = x.version and o.of_created = x.created
+    left join registered r on r.model = x.model and r.version = x.version and r.created = x.created
+    where x.next_s is null and o.workspace is null),
+  moved as (
+    update marketplace_projection.model_version m
+    set stage = x.stage, from_sequence = x.s, from_recorded_at = x.t, from_not_before = x.b, from_not_after = x.a,
+      from_source_time = x.source_time, registered_sequence = coalesce(m.registered_sequence, r.s),
+      registered_at = coalesce(m.registered_at, r.t),
+      source = case when m.registered_sequence is null then r.source else m.source end,
+      run_id = case when m.registered_sequence is null then r.run_id else m.run_id end,
+      model_id = case when m.registered_sequence is null then r.model_id else m.model_id end
+    from state x
+    join opened o on o.of_model = x.model and o.of_version = x.version and o.of_created = x.created
+    left join registered r on r.model = x.model and r.version = x.version and r.created = x.created
+    where x.next_s is null and o.workspace is not null and m.workspace = _workspace and m.model = x.model
+      and m.version = x.version and m.created = x.created)
   select array_agg(x.model), array_agg(x.s), array_agg(x.t), array_agg(x.b), array_agg(x.a), array_agg(x.k)
   into models, s, t, b, a, k
   from state x
+  left join opened o on x.nr = 1 and o.of_model = x.model and o.of_version = x.version and o.of_created = x.created
   -- What cannot move the current version is no point: a transition between two stages that do not count, and the
   -- registration of a version that nothing points at.
   where not case x.k
     when 'StageTransitioned' then x.stage <> all (_rule_stages)
-      and case
-        when x.nr > 1 then x.stage_before is not null and x.stage_before <> all (_rule_stages)
-        else exists (
-          select from marketplace_projection.model_version m
-          where m.workspace = _workspace and m.model = x.model and m.version = x.version and m.created = x.created
-            and m.stage is not null and m.stage <> all (_rule_stages))
-      end
-    when 'ModelVersionRegistered' then x.stage <> all (_rule_stages) and x.nr = 1
-      and not exists (
-        select from marketplace_projection.model_version m
-        where m.workspace = _workspace and m.model = x.model and m.version = x.version and m.created = x.created)
-      and (_rule_aliases = '{}' or not _has_aliases and not exists (
-        select from marketplace_projection.model_alias a
-        where a.workspace = _workspace and a.model = x.model and a.version = x.version))
+      and case when x.nr > 1 then x.stage_before is not null and x.stage_before <> all (_rule_stages)
+        else o.workspace is not null and o.stage is not null and o.stage <> all (_rule_stages) end
+    when 'ModelVersionRegistered' then x.stage <> all (_rule_stages) and x.nr = 1 and o.workspace is null
+      and case when _rule_aliases = '{}' then true when _has_aliases then false else (
+        -- not `exists`: the planner would hash all aliases of the workspace for it
+        select true from marketplace_projection.model_alias a
+        where a.workspace = _workspace and a.model = x.model and a.version = x.version limit 1) is null end
     else false
   end;
 end

@@ -42,15 +42,13 @@ begin
   return query
   select c.workspace, c.model, c.name, c.marketplace_name, c.target, c.version, c.source_version,
     marketplace_projection.time_of(c.source_created), c.available_version, c.marketplace_version, c.state, c.reason,
-    c.since, t.description, t.owner, t.tags, t.version_description, t.flavors, t.signature, t.export_id, t.uri,
-    t.manifest_sha256, t.model_sha256, t.files, t.bytes, c.sequence, c.recorded_at
+    c.since, c.description, c.owner, c.tags, c.version_description, c.flavors, c.signature, c.export_id, c.uri,
+    c.manifest_sha256, c.model_sha256, c.files, c.bytes, c.sequence, c.recorded_at
   from marketplace_projection.cut(_position) k
   -- whatever was in the catalog then has a row there still, if only as withdrawn
   cross join lateral (
     select array_agg(x.model) as models from marketplace_projection.catalog x where x.workspace = k.workspace) m
   cross join lateral marketplace_projection.catalog_of(k.workspace, m.models, k.sequence) c
-  cross join lateral marketplace_projection.catalog_texts(
-    c.workspace, c.model, c.version, c.described_sequence, c.version_described_sequence, c.export_sequence) t
   where c.state <> 'withdrawn';
 end
 $body$;
