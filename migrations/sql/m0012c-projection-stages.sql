@@ -19,70 +19,69 @@ begin
       json_to_record(u.d) as r (model uuid, version bigint, created bigint, source text, run_id text, model_id text,
         "to" text, not_before bigint, not_after bigint, source_time bigint)
     where u.k in ('ModelVersionRegistered', 'StageTransitioned', 'ModelVersionDeleted')),
-  state as materialized (
+  -- each event with the next of its version, and with what the first registration says
+  state as (
     select x.*, lead(x.s) over k as next_s, lead(x.t) over k as next_t, lead(x.b) over k as next_b,
       lead(x.a) over k as next_a, lead(x.source_time) over k as next_source_time, row_number() over k as nr,
-      lag(x.stage) over k as stage_before
+      lag(x.stage) over k as stage_before,
+      first_value(case when x.k = 'ModelVersionRegistered' then x.s end) over f as registered_s,
+      first_value(case when x.k = 'ModelVersionRegistered' then x.t end) over f as registered_t,
+      first_value(x.source) over f as registered_source,
+      first_value(x.run_id) over f as registered_run_id,
+      first_value(x.model_id) over f as registered_model_id
     from said x
-    window k as (partition by x.model, x.version, x.created order by x.s)),
-  -- every version of the stretch once, with its open interval, if there is one: all look-ups there are
+    window k as (partition by x.model, x.version, x.created order by x.s),
+      f as (partition by x.model, x.version, x.created order by x.k <> 'ModelVersionRegistered', x.s)),
+  -- and the first and the last of each version with the interval that was open before, looked up by its key here and
+  -- nowhere else: common tables joined with each other would be joined row by row
   opened as materialized (
-    select x.model as of_model, x.version as of_version, x.created as of_created, x.s, x.t, x.b, x.a, x.source_time, m.*
+    select x.*, o.stage as open_stage, o.from_sequence as open_s, o.from_recorded_at as open_t, o.from_not_before as open_b,
+      o.from_not_after as open_a, o.from_source_time as open_source_time
     from state x
-    left join marketplace_projection.model_version m on m.workspace = _workspace and m.model = x.model
-      and m.version = x.version and m.created = x.created
-    where x.nr = 1),
-  -- the first registration speaks for the version
-  registered as materialized (
-    select distinct on (x.model, x.version, x.created) x.*
-    from said x
-    where x.k = 'ModelVersionRegistered'
-    order by x.model, x.version, x.created, x.s),
+    left join lateral (
+      select m.* from marketplace_projection.model_version m
+      where (x.nr = 1 or x.next_s is null) and m.workspace = _workspace and m.model = x.model
+        and m.version = x.version and m.created = x.created
+      offset 0) o on true),
   shut as (
     insert into marketplace_projection.stage_closed (workspace, to_sequence, model, version, created, stage,
       from_sequence, from_recorded_at, from_not_before, from_not_after, from_source_time, to_recorded_at,
       to_not_before, to_not_after, to_source_time)
     select _workspace, x.next_s, x.model, x.version, x.created, x.stage, x.s, x.t, x.b, x.a, x.source_time, x.next_t,
       x.next_b, x.next_a, x.next_source_time
-    from state x where x.next_s is not null
+    from opened x where x.next_s is not null
     union all
-    select _workspace, o.s, o.model, o.version, o.created, o.stage, o.from_sequence, o.from_recorded_at,
-      o.from_not_before, o.from_not_after, o.from_source_time, o.t, o.b, o.a, o.source_time
-    from opened o where o.workspace is not null),
+    select _workspace, x.s, x.model, x.version, x.created, x.open_stage, x.open_s, x.open_t, x.open_b, x.open_a,
+      x.open_source_time, x.t, x.b, x.a, x.source_time
+    from opened x where x.nr = 1 and x.open_s is not null),
   added as (
     insert into marketplace_projection.model_version (workspace, model, version, created, stage, from_sequence,
       from_recorded_at, from_not_before, from_not_after, from_source_time, registered_sequence, registered_at,
       source, run_id, model_id)
-    select _workspace, x.model, x.version, x.created, x.stage, x.s, x.t, x.b, x.a, x.source_time, r.s, r.t, r.source,
-      r.run_id, r.model_id
-    from state x
-    join opened o on o.of_model = x.model and o.of_version = x.version and o.of_created = x.created
-    left join registered r on r.model = x.model and r.version = x.version and r.created = x.created
-    where x.next_s is null and o.workspace is null),
+    select _workspace, x.model, x.version, x.created, x.stage, x.s, x.t, x.b, x.a, x.source_time, x.registered_s,
+      x.registered_t, x.registered_source, x.registered_run_id, x.registered_model_id
+    from opened x where x.next_s is null and x.open_s is null),
   moved as (
     update marketplace_projection.model_version m
     set stage = x.stage, from_sequence = x.s, from_recorded_at = x.t, from_not_before = x.b, from_not_after = x.a,
-      from_source_time = x.source_time, registered_sequence = coalesce(m.registered_sequence, r.s),
-      registered_at = coalesce(m.registered_at, r.t),
-      source = case when m.registered_sequence is null then r.source else m.source end,
-      run_id = case when m.registered_sequence is null then r.run_id else m.run_id end,
-      model_id = case when m.registered_sequence is null then r.model_id else m.model_id end
-    from state x
-    join opened o on o.of_model = x.model and o.of_version = x.version and o.of_created = x.created
-    left join registered r on r.model = x.model and r.version = x.version and r.created = x.created
-    where x.next_s is null and o.workspace is not null and m.workspace = _workspace and m.model = x.model
+      from_source_time = x.source_time, registered_sequence = coalesce(m.registered_sequence, x.registered_s),
+      registered_at = coalesce(m.registered_at, x.registered_t),
+      source = case when m.registered_sequence is null then x.registered_source else m.source end,
+      run_id = case when m.registered_sequence is null then x.registered_run_id else m.run_id end,
+      model_id = case when m.registered_sequence is null then x.registered_model_id else m.model_id end
+    from opened x
+    where x.next_s is null and x.open_s is not null and m.workspace = _workspace and m.model = x.model
       and m.version = x.version and m.created = x.created)
   select array_agg(x.model), array_agg(x.s), array_agg(x.t), array_agg(x.b), array_agg(x.a), array_agg(x.k)
   into models, s, t, b, a, k
-  from state x
-  left join opened o on x.nr = 1 and o.of_model = x.model and o.of_version = x.version and o.of_created = x.created
+  from opened x
   -- What cannot move the current version is no point: a transition between two stages that do not count, and the
   -- registration of a version that nothing points at.
   where not case x.k
     when 'StageTransitioned' then x.stage <> all (_rule_stages)
       and case when x.nr > 1 then x.stage_before is not null and x.stage_before <> all (_rule_stages)
-        else o.workspace is not null and o.stage is not null and o.stage <> all (_rule_stages) end
-    when 'ModelVersionRegistered' then x.stage <> all (_rule_stages) and x.nr = 1 and o.workspace is null
+        else x.open_stage is not null and x.open_stage <> all (_rule_stages) end
+    when 'ModelVersionRegistered' then x.stage <> all (_rule_stages) and x.nr = 1 and x.open_s is null
       and case when _rule_aliases = '{}' then true when _has_aliases then false else (
         -- not `exists`: the planner would hash all aliases of the workspace for it
         select true from marketplace_projection.model_alias a
