@@ -113,6 +113,38 @@ struct DoorCase: Sendable {
     }
   }
 
+  @Test("among hundreds of flat events the same texts are refused as alone")
+  func flat() async throws {
+    try await TestLedger.with { test async throws in
+      let more = [
+        DoorCase("a known key twice", #"{"name":"a","name":"b"}"#, at: 12),
+        DoorCase("41 digits under a known key", #"{"files":\#(String(repeating: "9", count: 41))}"#, at: 9),
+        DoorCase("a known key in a known key", #"{"name":{"name":{}}}"#),
+        DoorCase("known keys in another order", #"{"version":1,"name":"\"quoted\""}"#),
+      ]
+      for door in DoorCase.all + more where door.data.utf8.count < 10_000 {
+        let state = try await test.state(ofFlatBatchWith: [door.data])
+        #expect(state == (door.byteOffset == nil ? nil : "LG400"), "\(door.name)")
+      }
+      let halves = try await test.state(ofFlatBatchWith: [#"{"name":"x"#, #"y"}"#])
+      #expect(halves == "LG400")
+    }
+  }
+
+  @Test("what is not JSON is refused before an unknown workspace, cause or version is")
+  func order() async throws {
+    try await TestLedger.with { test async throws in
+      let unknown = try await test.state(ofFlatBatchWith: [#"{"name":"}"#], to: "nowhere")
+      #expect(unknown == "LG400")
+      let cause = try await test.state(ofFlatBatchWith: [#"{"name":"}"#], cause: 7)
+      #expect(cause == "LG400")
+      let version = try await test.state(ofFlatBatchWith: [#"{"name":"}"#], expected: 7)
+      #expect(version == "LG400")
+      let well = try await test.state(ofFlatBatchWith: ["{}"], expected: 7)
+      #expect(well == "LG412")
+    }
+  }
+
   @Test(
     "the names of streams are checked in Swift and in SQL",
     arguments: [
@@ -169,5 +201,23 @@ struct DoorCase: Sendable {
       #expect(try await test.state(of: "SELECT \(call)") == "LG400")
       #expect(try await test.number("SELECT count(*) FROM ledger.event") == 0)
     }
+  }
+}
+
+extension TestLedger {
+  /// What appending these texts is refused with, after so many flat events that they are checked in one step.
+  fileprivate func state(
+    ofFlatBatchWith texts: [String], to workspace: String = "dev01", cause: Int64? = nil, expected: Int64? = nil
+  ) async throws -> String? {
+    let flat = #"{"models":1,"reason":"\#(String(repeating: "x", count: 200))"}"#
+    let data = [String](repeating: flat, count: 400) + texts
+    return try await state(
+      of: """
+        SELECT ledger.append($1, array_fill('s'::text, ARRAY[n]), array_fill($2::bigint, ARRAY[n]),
+          ARRAY(SELECT gen_random_uuid() FROM generate_series(1, n)), array_fill('WorkspaceObserved'::text, ARRAY[n]), NULL,
+          NULL, $3::text[], array_fill($4::text, ARRAY[n]), array_fill($5::bigint, ARRAY[n]), NULL, NULL)
+        FROM cardinality($3::text[]) n
+        """,
+      [workspace, expected, data, cause.map { _ in "dev01" }, cause])
   }
 }
