@@ -103,13 +103,16 @@ begin
         if _e.k && array['ModelVersionRegistered', 'ModelRenamed'] then
           _touched := _touched || marketplace_projection.move_names(_workspace, _e.s, _e.t, _e.k, _e.d);
         end if;
-        _new := marketplace_projection.move_stages(_workspace, _e.s, _e.t, _e.k, _e.d, _rule.aliases, _rule.stages, _has_aliases);
+        _new := marketplace_projection.move_stages(_workspace, _e.s, _e.t, _e.k, _e.d, _rule.aliases, _rule.stages,
+          _has_aliases);
       when 5 then
         _touched := _touched || marketplace_projection.move_descriptions(_workspace, _e.s, _e.t, _e.k, _e.d);
       when 6 then
-        _touched := _touched || marketplace_projection.move_exports(_workspace, _e.s, _e.t, _e.k, _e.d, _e.runs, _e.principals);
+        _touched := _touched || marketplace_projection.move_exports(_workspace, _e.s, _e.t, _e.k, _e.d, _e.runs,
+          _e.principals);
       when 7 then
-        _touched := _touched || marketplace_projection.move_imports(_workspace, _e.s, _e.t, _e.k, _e.d, _e.runs, _e.principals);
+        _touched := _touched || marketplace_projection.move_imports(_workspace, _e.s, _e.t, _e.k, _e.d, _e.runs,
+          _e.principals);
         if _e.k && array['MarketplacePromotionSet', 'ImportLost'] then
           _touched := _touched || marketplace_projection.move_promotions(_workspace, _e.s, _e.t, _e.k, _e.d, _first);
         end if;
@@ -141,8 +144,8 @@ begin
     if _rule is null then
       _rule := marketplace_projection.rule_since(_workspace, _first);
     end if;
-    _touched := _touched || marketplace_projection.move_current(_workspace, _first, _rule.aliases, _rule.stages, _models, _s, _t,
-      _b, _a, _k);
+    _touched := _touched || marketplace_projection.move_current(_workspace, _first, _rule.aliases, _rule.stages,
+      _models, _s, _t, _b, _a, _k);
   end if;
   if _touched <> '{}' then
     perform marketplace_projection.move_catalog(_workspace, _touched, _last);

@@ -2,7 +2,9 @@
 -- promoted, and its observations.
 set local role ledger_owner;
 
-create function marketplace_projection.move_connection(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]) returns void
+create function marketplace_projection.move_connection(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]
+) returns void
 language plpgsql as $body$
 #variable_conflict use_column
 begin
@@ -18,7 +20,9 @@ $body$;
 comment on function marketplace_projection.move_connection(text, bigint[], timestamptz[], text[], json[]) is
   'Takes in WorkspaceConnected and WorkspaceDisconnected.';
 
-create function marketplace_projection.move_observation(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]) returns void
+create function marketplace_projection.move_observation(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]
+) returns void
 language plpgsql as $body$
 #variable_conflict use_column
 begin
@@ -35,7 +39,9 @@ comment on function marketplace_projection.move_observation(text, bigint[], time
   'Takes in WorkspaceObserved.';
 
 -- Called when the connections of the stretch are taken in.
-create function marketplace_projection.rule_since(_workspace text, _first bigint, out aliases text[], out stages text[])
+create function marketplace_projection.rule_since(
+  _workspace text, _first bigint, out aliases text[], out stages text[]
+)
 language plpgsql as $body$
 #variable_conflict use_column
 begin
@@ -54,8 +60,10 @@ $body$;
 comment on function marketplace_projection.rule_since(text, bigint) is
   'What counted as promoted at some time from this event on.';
 
-create function marketplace_projection.points_of_rule(_workspace text, _first bigint, out models uuid[], out s bigint[], out t timestamptz[],
-  out b timestamptz[], out a timestamptz[], out k text[])
+create function marketplace_projection.points_of_rule(
+  _workspace text, _first bigint, out models uuid[], out s bigint[], out t timestamptz[], out b timestamptz[],
+  out a timestamptz[], out k text[]
+)
 language plpgsql as $body$
 #variable_conflict use_column
 begin

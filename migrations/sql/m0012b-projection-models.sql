@@ -1,7 +1,9 @@
 -- How the projections move over what a model is called and where its aliases point.
 set local role ledger_owner;
 
-create function marketplace_projection.move_names(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]) returns uuid[]
+create function marketplace_projection.move_names(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]
+) returns uuid[]
 language plpgsql as $body$
 #variable_conflict use_column
 declare
@@ -52,8 +54,10 @@ $body$;
 comment on function marketplace_projection.move_names(text, bigint[], timestamptz[], text[], json[]) is
   'Takes in ModelVersionRegistered and ModelRenamed; returns the models that have another name.';
 
-create function marketplace_projection.move_aliases(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[], _rule_aliases text[], out models uuid[], out s bigint[], out t timestamptz[],
-  out b timestamptz[], out a timestamptz[], out k text[])
+create function marketplace_projection.move_aliases(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[], _rule_aliases text[],
+  out models uuid[], out s bigint[], out t timestamptz[], out b timestamptz[], out a timestamptz[], out k text[]
+)
 language plpgsql as $body$
 #variable_conflict use_column
 begin

@@ -1,14 +1,17 @@
 -- How the projections move over model versions and their stages.
 set local role ledger_owner;
 
-create function marketplace_projection.move_stages(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[], _rule_aliases text[],
+create function marketplace_projection.move_stages(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[], _rule_aliases text[],
   _rule_stages text[], _has_aliases boolean, out models uuid[], out s bigint[], out t timestamptz[],
-  out b timestamptz[], out a timestamptz[], out k text[])
+  out b timestamptz[], out a timestamptz[], out k text[]
+)
 language plpgsql as $body$
 #variable_conflict use_column
 begin
   with said as materialized (
-    select u.s, u.t, u.k, r.model, r.version, r.created, case when u.k = 'ModelVersionRegistered' then r.source end as source,
+    select u.s, u.t, u.k, r.model, r.version, r.created,
+      case when u.k = 'ModelVersionRegistered' then r.source end as source,
       case when u.k = 'ModelVersionRegistered' then r.run_id end as run_id,
       case when u.k = 'ModelVersionRegistered' then r.model_id end as model_id,
       case u.k when 'ModelVersionRegistered' then 'None' when 'StageTransitioned' then coalesce(r."to", 'None') end
@@ -35,8 +38,8 @@ begin
   -- and the first and the last of each version with the interval that was open before, looked up by its key here and
   -- nowhere else: common tables joined with each other would be joined row by row
   opened as materialized (
-    select x.*, o.stage as open_stage, o.from_sequence as open_s, o.from_recorded_at as open_t, o.from_not_before as open_b,
-      o.from_not_after as open_a, o.from_source_time as open_source_time
+    select x.*, o.stage as open_stage, o.from_sequence as open_s, o.from_recorded_at as open_t,
+      o.from_not_before as open_b, o.from_not_after as open_a, o.from_source_time as open_source_time
     from state x
     left join lateral (
       select m.* from marketplace_projection.model_version m
@@ -91,4 +94,4 @@ begin
 end
 $body$;
 comment on function marketplace_projection.move_stages(text, bigint[], timestamptz[], text[], json[], text[], text[], boolean) is
-  'Takes in ModelVersionRegistered, StageTransitioned and ModelVersionDeleted; returns the points at which the current version may change. _has_aliases: the stretch moves aliases, too.';
+  'Takes in ModelVersionRegistered, StageTransitioned and ModelVersionDeleted; returns the points at which the current version may change. _has_aliases: the stretch moves aliases.';

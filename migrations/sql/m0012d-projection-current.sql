@@ -2,8 +2,10 @@
 -- something it rests on changes, from the intervals that the stretch left behind.
 set local role ledger_owner;
 
-create function marketplace_projection.move_current(_workspace text, _first bigint, _rule_aliases text[], _rule_stages text[], _point_models uuid[],
-  _point_s bigint[], _point_t timestamptz[], _point_b timestamptz[], _point_a timestamptz[], _point_k text[]) returns uuid[]
+create function marketplace_projection.move_current(
+  _workspace text, _first bigint, _rule_aliases text[], _rule_stages text[], _point_models uuid[],
+  _point_s bigint[], _point_t timestamptz[], _point_b timestamptz[], _point_a timestamptz[], _point_k text[]
+) returns uuid[]
 language plpgsql as $body$
 #variable_conflict use_column
 declare

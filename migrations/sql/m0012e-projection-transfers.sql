@@ -1,7 +1,9 @@
 -- How the projections move over descriptions, exports, imports and drift.
 set local role ledger_owner;
 
-create function marketplace_projection.move_descriptions(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]) returns uuid[]
+create function marketplace_projection.move_descriptions(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]
+) returns uuid[]
 language plpgsql as $body$
 #variable_conflict use_column
 declare
@@ -23,8 +25,9 @@ $body$;
 comment on function marketplace_projection.move_descriptions(text, bigint[], timestamptz[], text[], json[]) is
   'Takes in ModelDescribed; returns the models.';
 
-create function marketplace_projection.move_exports(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[],
-  _runs uuid[], _principals text[]) returns uuid[]
+create function marketplace_projection.move_exports(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[], _runs uuid[], _principals text[]
+) returns uuid[]
 language plpgsql as $body$
 #variable_conflict use_column
 declare
@@ -88,8 +91,9 @@ $body$;
 comment on function marketplace_projection.move_exports(text, bigint[], timestamptz[], text[], json[], uuid[], text[]) is
   'Takes in ModelExported, ExportInvalidated and ExportFailed; returns the models.';
 
-create function marketplace_projection.move_imports(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[],
-  _runs uuid[], _principals text[]) returns uuid[]
+create function marketplace_projection.move_imports(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[], _runs uuid[], _principals text[]
+) returns uuid[]
 language plpgsql as $body$
 #variable_conflict use_column
 declare
@@ -155,7 +159,9 @@ $body$;
 comment on function marketplace_projection.move_imports(text, bigint[], timestamptz[], text[], json[], uuid[], text[]) is
   'Takes in ModelImported, ImportLost and ImportFailed; returns the models.';
 
-create function marketplace_projection.move_drift(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]) returns void
+create function marketplace_projection.move_drift(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[]
+) returns void
 language plpgsql as $body$
 #variable_conflict use_column
 begin

@@ -1,7 +1,10 @@
--- How the projections move over what can be loaded from the marketplace, and the catalog rows that rest on all the rest.
+-- How the projections move over what can be loaded from the marketplace, and over the catalog rows, which rest on all
+-- the rest.
 set local role ledger_owner;
 
-create function marketplace_projection.move_promotions(_workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[], _first bigint) returns uuid[]
+create function marketplace_projection.move_promotions(
+  _workspace text, _s bigint[], _t timestamptz[], _k text[], _d json[], _first bigint
+) returns uuid[]
 language plpgsql as $body$
 #variable_conflict use_column
 declare
@@ -59,7 +62,9 @@ $body$;
 comment on function marketplace_projection.move_promotions(text, bigint[], timestamptz[], text[], json[], bigint) is
   'Takes in MarketplacePromotionSet and ImportLost; returns the models.';
 
-create function marketplace_projection.move_catalog(_workspace text, _touched uuid[], _last bigint) returns void
+create function marketplace_projection.move_catalog(
+  _workspace text, _touched uuid[], _last bigint
+) returns void
 language plpgsql as $body$
 #variable_conflict use_column
 begin
