@@ -212,7 +212,7 @@ struct ObserveDecisionTests {
     #expect(world.state.models.count == 2)
     reading.models[0].name = "e\u{301}"
     reading.models[1].name = "é"
-    reading.absences = [.model(name: "é", created: 7), .model(name: "e\u{301}", created: 8)]
+    reading.absences = [.model(ModelKey("é", 7)), .model(ModelKey("e\u{301}", 8))]
     let events = ObserveDecision.decide(world.state, reading).events.map(\.event)
     #expect(events.kinds == [.modelRenamed, .modelRenamed])
   }
@@ -340,5 +340,20 @@ struct ObserveDecisionTests {
     world.models["risk"]?.description = nil
     #expect(world.observe().kinds == [.modelDescribed])
     #expect(world.observe() == [])
+  }
+
+  @Test("two aliases that Swift holds for equal name a version each")
+  func equivalentAliases() throws {
+    var world = try SourceWorld()
+    world.register("risk")
+    world.register("risk")
+    world.models["risk"]?.aliases = ["\u{c5}": 1, "\u{212b}": 2]
+    world.observe()
+    #expect(world.model("risk")?.aliases.mapValues(\.number) == ["\u{c5}": 1, "\u{212b}": 2])
+    let rule = PromotionRule(aliases: ["\u{212b}"], stages: [])
+    #expect(world.model("risk")?.current(under: rule)?.number == 2)
+    world.models["risk"]?.aliases["\u{c5}"] = nil
+    #expect(world.observe().kinds == [.aliasRemoved])
+    #expect(world.model("risk")?.aliases.mapValues(\.number) == ["\u{212b}": 2])
   }
 }

@@ -25,7 +25,7 @@ struct DecodingTests {
       """#
     let model = try decode(Wire.RegisteredModel.self, text).value()
     #expect(model.created == 1_795_409_498_966 && model.lastUpdated == 1_795_409_503_116)
-    #expect(model.aliases == ["champion": 12, "old": 3])
+    #expect(model.aliases == [Alias("champion", 12), Alias("old", 3)])
     #expect(model.tags == [Tag("k", "v"), Tag("e", "")])
     let version = try #require(model.latestVersions.first)
     #expect(version.version == 12 && version.runID == nil && version.stage == "None")
@@ -65,6 +65,31 @@ struct DecodingTests {
     #expect(
       run.datasetInputs.map(\.digest) == ["x"] && run.modelOutputs == [ModelOutput(modelID: "m-1", step: 2)])
     #expect(try decode(Wire.Run.self, #"{"info": {}}"#).value() == nil)
+  }
+
+  @Test("aliases that Swift holds for equal stay two")
+  func equivalentAliases() throws {
+    let text = #"{"name": "m", "aliases": [{"alias": "Å", "version": "1"}, {"alias": "\u212b", "version": "2"}]}"#
+    let model = try decode(Wire.RegisteredModel.self, text).value()
+    #expect(model.aliases["\u{c5}"] == 1)
+    #expect(model.aliases["\u{212b}"] == 2)
+  }
+
+  @Test("metrics of a logged model keep what they were measured by")
+  func loggedModelMetrics() throws {
+    let text = #"""
+      {"info": {"model_id": "m-1", "status_message": "fine"},
+       "data": {"metrics": [{"key": "auc", "value": 0.5, "timestamp": 7, "step": 3, "model_id": "m-1", "run_id": "r",
+                             "dataset_name": "d", "dataset_digest": "x"}, {"key": "plain"}]}}
+      """#
+    let model = try decode(Wire.LoggedModel.self, text).value()
+    let measured = Metric(key: "auc", value: 0.5, timestamp: 7, step: 3)
+    #expect(
+      model.metrics == [
+        ModelMetric(measured, runID: "r", datasetName: "d", datasetDigest: "x"),
+        ModelMetric(Metric(key: "plain", value: 0, timestamp: 0)),
+      ])
+    #expect(model.statusMessage == "fine")
   }
 
   @Test("what cannot be read is named without being quoted")

@@ -67,7 +67,7 @@ struct MLflowRegistryTests {
     try await registry.setTag(Tag("k", "v"), ofModel: name, version: 2)
 
     let model = try #require(try await registry.registeredModel(named: name))
-    #expect(model.aliases == ["champion": 2])
+    #expect(model.aliases == [Alias("champion", 2)])
     #expect(Set(model.latestVersions.map(\.stage)) == ["Production", "Archived"])
     let read = try #require(try await registry.modelVersion(name: name, version: 2))
     #expect(read.aliases == ["champion"] && read.stage == "Production" && read.description == "two")
@@ -80,7 +80,7 @@ struct MLflowRegistryTests {
 
     try await registry.deleteAlias("champion", ofModel: name)
     try await registry.deleteAlias("champion", ofModel: name)
-    #expect(try await registry.registeredModel(named: name)?.aliases == [:])
+    #expect(try await registry.registeredModel(named: name)?.aliases == [])
     try await registry.deleteModelVersion(name: name, version: 1)
     try await registry.deleteModelVersion(name: name, version: 1)
     #expect(try await registry.modelVersion(name: name, version: 1) == nil)

@@ -159,7 +159,8 @@ private struct Snapshot {
     files = try await world.storedFiles()
     marketplace = []
     for model in try await world.marketplace.registeredModels() {
-      marketplace.append("\(model.name) \(model.lastUpdated) \(model.aliases.sorted { $0.key < $1.key })")
+      marketplace.append(
+        "\(model.name) \(model.lastUpdated) \(model.aliases.map { "\($0.name) \($0.version)" }.sorted())")
       for version in try await world.marketplace.modelVersions(of: model.name) {
         marketplace.append("\(model.name) v\(version.version) \(version.stage) \(version.lastUpdated)")
       }

@@ -21,7 +21,7 @@ public struct Observation: Sendable {
   /// never one of these.
   public enum Absence: Hashable, Sendable {
     /// No model bears this name, or the one that does was created at another time.
-    case model(name: String, created: Int64)
+    case model(ModelKey)
     /// The model has no version of this number, or the one it has was created at another time.
     case version(model: ModelID, number: Int, created: Int64)
   }
@@ -36,9 +36,9 @@ public struct ObservedModel: Sendable, Hashable {
   /// Its description, if any.
   public var description: String?
   /// Its tags.
-  public var tags: [String: String]
+  public var tags: [ExactText: String]
   /// Which version each alias names.
-  public var aliases: [String: Int]
+  public var aliases: [ExactText: Int]
   /// The versions that were read.
   public var versions: [ObservedVersion]
   /// Whether `versions` are all of them, or only the highest of each stage.
@@ -46,8 +46,8 @@ public struct ObservedModel: Sendable, Hashable {
 
   /// Puts the parts together.
   public init(
-    name: String, created: Int64, description: String? = nil, tags: [String: String] = [:],
-    aliases: [String: Int] = [:], versions: [ObservedVersion], isComplete: Bool
+    name: String, created: Int64, description: String? = nil, tags: [ExactText: String] = [:],
+    aliases: [ExactText: Int] = [:], versions: [ObservedVersion], isComplete: Bool
   ) {
     self.name = name
     self.created = created

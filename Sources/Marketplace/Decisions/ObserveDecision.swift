@@ -24,7 +24,7 @@ public struct ObserveDecision {
   private mutating func decideModels() {
     let matches = matchIncarnations()
     for model in draft.state.models.values.sorted(by: { $0.id < $1.id }) where matches[model.id] == nil {
-      let isGone = observation.absences.contains(.model(name: model.name, created: model.created))
+      let isGone = observation.absences.contains(.model(model.key))
       guard isGone else { continue }
       delete(model.live, of: model)
       removeAliases(of: model, but: [], name: model.name)
@@ -63,7 +63,7 @@ public struct ObserveDecision {
     let isOnly = unknown.filter { $0.created == observed.created }.count == 1
     let candidates = draft.state.models.values.filter { model in
       model.created == observed.created && matched[model.id] == nil
-        && observation.absences.contains(.model(name: model.name, created: model.created))
+        && observation.absences.contains(.model(model.key))
         && !model.live.isEmpty
         && model.live.allSatisfy { version in
           observed.versions.contains { $0.number == version.number && $0.created == version.created }
@@ -134,18 +134,18 @@ public struct ObserveDecision {
         model.aliases[alias] != AliasTarget(number: number, created: version.created)
       else { continue }
       let event = AliasAssigned(
-        model: id.text, name: observed.name, alias: alias, version: number, created: version.created,
+        model: id.text, name: observed.name, alias: alias.text, version: number, created: version.created,
         from: model.aliases[alias]?.number, notBefore: before, notAfter: observation.to)
-      draft.add(.aliasAssigned(event), stream: id.stream, subject: alias)
+      draft.add(.aliasAssigned(event), stream: id.stream, subject: alias.text)
     }
   }
 
-  private mutating func removeAliases(of model: ModelState, but kept: Set<String>, name: String) {
+  private mutating func removeAliases(of model: ModelState, but kept: Set<ExactText>, name: String) {
     for (alias, target) in model.aliases.sorted(by: { $0.key < $1.key }) where !kept.contains(alias) {
       let event = AliasRemoved(
-        model: model.id.text, name: name, alias: alias, version: target.number, notBefore: before,
+        model: model.id.text, name: name, alias: alias.text, version: target.number, notBefore: before,
         notAfter: observation.to)
-      draft.add(.aliasRemoved(event), stream: model.id.stream, subject: alias)
+      draft.add(.aliasRemoved(event), stream: model.id.stream, subject: alias.text)
     }
   }
 

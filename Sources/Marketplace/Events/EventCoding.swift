@@ -1,14 +1,10 @@
-import Foundation
-
 extension DomainEvent {
   /// The event's data as the ledger keeps it: one line of JSON, keys sorted, slashes as they are.
   ///
   /// - Throws: ``DomainError`` when a value has no JSON form.
   public func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
-      return String(decoding: try encoder.encode(coded.1), as: UTF8.self)
+      return String(decoding: try ExactJSON.encode(coded.1), as: UTF8.self)
     } catch {
       throw DomainError(.malformedEvent, "\(type) cannot be written as JSON: \(error)")
     }
@@ -25,10 +21,10 @@ extension DomainEvent {
         .malformedEvent,
         "\(type) has version \(typeVersion), this program knows version 1: use a newer program.")
     }
-    let data = Data(json.utf8)
+    let bytes = Array(json.utf8)
     func read<T: Decodable>(_ form: T.Type) throws -> T {
       do {
-        return try JSONDecoder().decode(form, from: data)
+        return try ExactJSON.decode(form, bytes)
       } catch {
         throw DomainError(.malformedEvent, "\(type) does not have the fields its type promises: \(error)")
       }

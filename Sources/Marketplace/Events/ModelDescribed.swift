@@ -11,30 +11,32 @@ public struct ModelDescribed: Codable, Hashable, Sendable {
   /// Who owns it, from the tag `owner` or the registering user.
   public var owner: String?
   /// The tags, but for our own.
-  public var tags: [String: String]
+  public var tags: [ExactText: String]
   /// The flavours its `MLmodel` names.
   public var flavors: [String]?
   /// The signature its `MLmodel` states, each part as MLflow's JSON text.
   public var signature: [String: String]?
   /// The run's last metric values; `"NaN"` and `"±Infinity"` as text.
-  public var metrics: [String: MetricValue]?
+  public var metrics: [ExactText: MetricValue]?
   /// The run's parameters.
-  public var params: [String: String]?
+  public var params: [ExactText: String]?
   /// The run's name.
   public var runName: String?
   /// The experiment's name.
   public var experiment: String?
+  /// The fields above that do not hold all that the source says, sorted; absent when none was cut.
+  public var cut: [String]?
 
-  private enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey {
     case model, name, version, description, owner, tags, flavors, signature, metrics, params
     case runName = "run_name"
-    case experiment
+    case experiment, cut
   }
 
   /// A snapshot of a model; set the rest for a version.
   public init(
     model: String, name: String, version: Int? = nil, description: String?, owner: String?,
-    tags: [String: String]
+    tags: [ExactText: String]
   ) {
     self.model = model
     self.name = name
@@ -45,7 +47,8 @@ public struct ModelDescribed: Codable, Hashable, Sendable {
   }
 }
 
-/// A metric's value: JSON has no NaN and no infinity, so those are text.
+/// A metric's value: JSON has no NaN and no infinity, so those are text. So are numbers closer to zero than a normal
+/// `Double`, whose exponents the ledger does not take.
 public struct MetricValue: Codable, Hashable, Sendable {
   /// The value.
   public var value: Double
@@ -61,7 +64,7 @@ public struct MetricValue: Codable, Hashable, Sendable {
     hasher.combine(value.isNaN ? .infinity : value)
   }
 
-  /// Reads a number or one of `"NaN"`, `"Infinity"`, `"-Infinity"`.
+  /// Reads a number, or one of `"NaN"`, `"Infinity"`, `"-Infinity"`, or a number near zero as text.
   ///
   /// - Throws: a decoding error for anything else.
   public init(from decoder: any Decoder) throws {
@@ -75,6 +78,10 @@ public struct MetricValue: Codable, Hashable, Sendable {
     case "Infinity": value = .infinity
     case "-Infinity": value = -.infinity
     case let other:
+      if let number = Double(other), number.isSubnormal {
+        value = number
+        return
+      }
       throw DecodingError.dataCorruptedError(
         in: container, debugDescription: "'\(other)' is not a metric value")
     }
@@ -85,7 +92,9 @@ public struct MetricValue: Codable, Hashable, Sendable {
   /// - Throws: what the encoder throws.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
-    if value.isFinite {
+    if value.isSubnormal {
+      try container.encode("\(value)")
+    } else if value.isFinite {
       try container.encode(value)
     } else {
       try container.encode(value.isNaN ? "NaN" : value > 0 ? "Infinity" : "-Infinity")

@@ -15,7 +15,7 @@ public struct ModelState: Hashable, Sendable {
   /// Every version ever seen, deleted ones included, by number.
   public internal(set) var versions: [Int: VersionState] = [:]
   /// Which version each alias names.
-  public internal(set) var aliases: [String: AliasTarget] = [:]
+  public internal(set) var aliases: [ExactText: AliasTarget] = [:]
   /// What the marketplace registries hold of it, by target.
   public internal(set) var marketplace: [String: MarketplaceState] = [:]
 
@@ -36,7 +36,7 @@ public struct ModelState: Hashable, Sendable {
   /// living version of the first stage that holds any.
   public func current(under rule: PromotionRule) -> VersionState? {
     for alias in rule.aliases {
-      if let target = aliases[alias], let version = version(target.number, created: target.created),
+      if let target = aliases[ExactText(alias)], let version = version(target.number, created: target.created),
         !version.isDeleted
       {
         return version
@@ -84,9 +84,9 @@ public struct ModelState: Hashable, Sendable {
       guard version(data.version, created: data.created) != nil else { return }
       versions[data.version]?.stage = data.to
     case .aliasAssigned(let data):
-      aliases[data.alias] = AliasTarget(number: data.version, created: data.created)
+      aliases[ExactText(data.alias)] = AliasTarget(number: data.version, created: data.created)
     case .aliasRemoved(let data):
-      aliases[data.alias] = nil
+      aliases[ExactText(data.alias)] = nil
     default:
       applyTransfer(event, sequence: sequence, recordedAt: recordedAt)
     }

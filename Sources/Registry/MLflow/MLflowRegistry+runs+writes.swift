@@ -82,13 +82,18 @@ extension MLflowRegistry {
   }
 
   private func unlogged(_ metrics: [Metric], run id: String) async throws -> [Metric] {
-    var logged: [String: Set<LogBatches.Stored>] = [:]
-    for key in Set(metrics.map(\.key)) {
-      var values: Set<LogBatches.Stored> = []
-      try await metricHistory(run: id, key: key) { values.formUnion($0.map(LogBatches.Stored.init)) }
-      logged[key] = values
+    var missing = metrics
+    var asked: Set<[UInt8]> = []
+    for key in metrics.map(\.key) where asked.insert(Array(key.utf8)).inserted {
+      // A history may be long: of its values only those asked about are kept.
+      let wanted = Set(metrics.filter { $0.key.hasSameBytes(as: key) }.map(LogBatches.Stored.init))
+      var found: Set<LogBatches.Stored> = []
+      try await metricHistory(run: id, key: key) { page in
+        found.formUnion(page.map(LogBatches.Stored.init).filter(wanted.contains))
+      }
+      missing.removeAll { $0.key.hasSameBytes(as: key) && found.contains(LogBatches.Stored($0)) }
     }
-    return metrics.filter { logged[$0.key]?.contains(LogBatches.Stored($0)) != true }
+    return missing
   }
 
   /// Logs the datasets a run read. Idempotent.

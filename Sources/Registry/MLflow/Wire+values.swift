@@ -14,8 +14,7 @@ extension Wire.RegisteredModel {
       name: name, created: creation_timestamp?.value ?? 0,
       lastUpdated: last_updated_timestamp?.value ?? creation_timestamp?.value ?? 0,
       description: description ?? "", tags: tags.asTags,
-      aliases: Dictionary(
-        (aliases ?? []).map { ($0.alias, Int($0.version.value)) }, uniquingKeysWith: { $1 }),
+      aliases: (aliases ?? []).map { Alias($0.alias, Int($0.version.value)) },
       latestVersions: (latest_versions ?? []).map(\.value), body: body)
   }
 }
@@ -39,6 +38,14 @@ extension Wire.Metric {
     // protobuf's JSON leaves out a value of 0 in some encoders.
     Metric(
       key: key, value: value?.value ?? 0, timestamp: timestamp?.value ?? 0, step: step?.value ?? 0)
+  }
+}
+
+extension Wire.LoggedModel.ModelMetric {
+  var asModelMetric: ModelMetric {
+    ModelMetric(
+      Metric(key: key, value: value?.value ?? 0, timestamp: timestamp?.value ?? 0, step: step?.value ?? 0),
+      runID: run_id.orNilIfEmpty, datasetName: dataset_name.orNilIfEmpty, datasetDigest: dataset_digest.orNilIfEmpty)
   }
 }
 
@@ -84,6 +91,7 @@ extension Wire.LoggedModel {
       lastUpdated: info.last_updated_timestamp_ms?.value ?? 0, artifactURI: info.artifact_uri ?? "",
       status: info.status ?? "", modelType: info.model_type ?? "",
       sourceRunID: info.source_run_id.orNilIfEmpty, tags: info.tags.asTags,
-      params: (data?.params).asParams, metrics: (data?.metrics ?? []).map(\.asMetric), body: body)
+      statusMessage: info.status_message.orNilIfEmpty, params: (data?.params).asParams,
+      metrics: (data?.metrics ?? []).map(\.asModelMetric), body: body)
   }
 }

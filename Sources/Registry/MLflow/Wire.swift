@@ -117,14 +117,25 @@ enum Wire {
       var last_updated_timestamp_ms: LenientInteger?
       var artifact_uri: String?
       var status: String?
+      var status_message: String?
       var model_type: String?
       var source_run_id: String?
       var tags: [Pair]?
     }
 
+    struct ModelMetric: Decodable {
+      var key: String
+      var value: LenientDouble?
+      var timestamp: LenientInteger?
+      var step: LenientInteger?
+      var run_id: String?
+      var dataset_name: String?
+      var dataset_digest: String?
+    }
+
     struct ModelData: Decodable {
       var params: [Pair]?
-      var metrics: [Metric]?
+      var metrics: [ModelMetric]?
     }
 
     var info: Info

@@ -18,12 +18,14 @@ public struct LoggedModel: Sendable, Hashable {
   public var modelType: String
   /// The run that made it; `nil` when it was logged outside any.
   public var sourceRunID: String?
+  /// Why it has its status, when the registry says so.
+  public var statusMessage: String?
   /// The tags in the registry's order. `mlflow.modelVersions` is maintained by the server; do not copy it.
   public var tags: [Tag]
   /// The parameters in the registry's order.
   public var params: [Param]
   /// The metrics in the registry's order. MLflow gives NaN back as 0 here; the run's own are right.
-  public var metrics: [Metric]
+  public var metrics: [ModelMetric]
   /// The answer it was read from, byte for byte (`{"model": …}`); `nil` when it came from a search.
   public var body: [UInt8]?
 
@@ -31,8 +33,8 @@ public struct LoggedModel: Sendable, Hashable {
   public init(
     id: String, experimentID: String, name: String = "", created: Int64 = 0, lastUpdated: Int64 = 0,
     artifactURI: String = "", status: String = "LOGGED_MODEL_PENDING", modelType: String = "",
-    sourceRunID: String? = nil, tags: [Tag] = [], params: [Param] = [], metrics: [Metric] = [],
-    body: [UInt8]? = nil
+    sourceRunID: String? = nil, tags: [Tag] = [], statusMessage: String? = nil, params: [Param] = [],
+    metrics: [ModelMetric] = [], body: [UInt8]? = nil
   ) {
     self.id = id
     self.experimentID = experimentID
@@ -44,9 +46,30 @@ public struct LoggedModel: Sendable, Hashable {
     self.modelType = modelType
     self.sourceRunID = sourceRunID
     self.tags = tags
+    self.statusMessage = statusMessage
     self.params = params
     self.metrics = metrics
     self.body = body
+  }
+}
+
+/// One value of a metric of a logged model, with what it was measured by.
+public struct ModelMetric: Sendable, Hashable {
+  /// The value.
+  public var metric: Metric
+  /// The run that logged it, when the registry says so.
+  public var runID: String?
+  /// The dataset it was measured on, when the registry says so.
+  public var datasetName: String?
+  /// That dataset's digest.
+  public var datasetDigest: String?
+
+  /// A value.
+  public init(_ metric: Metric, runID: String? = nil, datasetName: String? = nil, datasetDigest: String? = nil) {
+    self.metric = metric
+    self.runID = runID
+    self.datasetName = datasetName
+    self.datasetDigest = datasetDigest
   }
 }
 

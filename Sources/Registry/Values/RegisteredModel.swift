@@ -11,8 +11,8 @@ public struct RegisteredModel: Sendable, Hashable {
   public var description: String
   /// The tags in the registry's order.
   public var tags: [Tag]
-  /// The version each alias points at. A version named here need not exist among ``latestVersions``.
-  public var aliases: [String: Int]
+  /// The aliases in the registry's order. A version named here need not exist among ``latestVersions``.
+  public var aliases: [Alias]
   /// The highest version of each stage that holds any, in the registry's order.
   public var latestVersions: [ModelVersion]
   /// The answer it was read from, byte for byte (`{"registered_model": …}`); `nil` when it came from a
@@ -22,7 +22,7 @@ public struct RegisteredModel: Sendable, Hashable {
   /// A registered model.
   public init(
     name: String, created: Int64, lastUpdated: Int64, description: String = "", tags: [Tag] = [],
-    aliases: [String: Int] = [:], latestVersions: [ModelVersion] = [], body: [UInt8]? = nil
+    aliases: [Alias] = [], latestVersions: [ModelVersion] = [], body: [UInt8]? = nil
   ) {
     self.name = name
     self.created = created
@@ -32,5 +32,26 @@ public struct RegisteredModel: Sendable, Hashable {
     self.aliases = aliases
     self.latestVersions = latestVersions
     self.body = body
+  }
+}
+
+/// An alias of a registered model and the version that it names.
+public struct Alias: Sendable, Hashable {
+  /// The alias.
+  public var name: String
+  /// The version's number.
+  public var version: Int
+
+  /// An alias.
+  public init(_ name: String, _ version: Int) {
+    self.name = name
+    self.version = version
+  }
+}
+
+extension [Alias] {
+  /// The version that an alias names, compared byte by byte.
+  public subscript(name: String) -> Int? {
+    first { $0.name.utf8.elementsEqual(name.utf8) }?.version
   }
 }

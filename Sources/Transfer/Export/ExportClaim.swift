@@ -34,4 +34,24 @@ enum ExportClaim {
     guard let id else { return try await exportID(of: identity, generation: generation, fresh: fresh, in: pool) }
     return id.uuidString.lowercased()
   }
+
+  /// Gives up an id whose folder cannot be gone on with. The folder stays, to be collected.
+  ///
+  /// - Returns: the id that holds now: `fresh`, or the one that another run put in its place first.
+  static func replace(
+    _ given: String, of identity: VersionIdentity, generation: Int, fresh: UUID, in pool: PostgresPool
+  ) async throws -> String {
+    try await pool.write { session in
+      _ = try session.execute(
+        """
+        update jobs.export_claim set export_id = $6, claimed_at = clock_timestamp()
+        where (workspace, model, version, created, generation) = ($1, $2, $3, $4, $5) and export_id = $7
+        """,
+        [
+          identity.workspace.text, identity.model.text, Int64(identity.version), identity.created, Int64(generation),
+          fresh, UUID(uuidString: given),
+        ])
+    }
+    return try await exportID(of: identity, generation: generation, fresh: fresh, in: pool)
+  }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import Marketplace
 import Registry
 
 /// The JSON files of an export, laid out as mlflow-export-import lays them out, so that its importer reads them:
@@ -32,7 +32,7 @@ struct ExportDocument<Content: Codable & Sendable>: Codable, Sendable {
   func encoded() throws -> [UInt8] { try ExportJSON.encode(self) }
 
   static func decode(_ bytes: [UInt8]) throws -> Content {
-    try JSONDecoder().decode(Self.self, from: Data(bytes)).mlflow
+    try ExactJSON.decode(Self.self, bytes).mlflow
   }
 }
 
@@ -40,9 +40,7 @@ struct ExportDocument<Content: Codable & Sendable>: Codable, Sendable {
 enum ExportJSON {
   /// JSON with sorted keys and a newline at the end, as a text file should have.
   static func encode(_ value: some Encodable) throws -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-    return Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
+    try ExactJSON.encode(value, isPretty: true) + [UInt8(ascii: "\n")]
   }
 }
 
@@ -88,7 +86,7 @@ struct RegisteredModelDocument: Codable, Sendable {
     var runLink: String
     var userID: String
     var status: String
-    var tags: [String: String]
+    var tags: [ExactText: String]
     var aliases: [String]
     var runArtifactURI: String
     var experimentName: String
@@ -112,16 +110,18 @@ struct RegisteredModelDocument: Codable, Sendable {
   private enum CodingKeys: String, CodingKey { case registeredModel = "registered_model" }
 }
 
-/// `<run_id>/run.json`: the run with its whole metric histories.
+/// `<run_id>/run.json`: the run with its metric histories, or the ends of them and the name of the file with all.
 struct RunDocument: Codable, Sendable {
   var info: Info
-  var params: [String: String]
-  /// The histories, but for points that JSON cannot hold.
-  var metrics: [String: [Point]]
+  var params: [ExactText: String]
+  /// The last points of each metric, mostly all of them, but for points that JSON cannot hold.
+  var metrics: [ExactText: [Point]]
   /// Points whose value is not a number, by metric. Not part of mlflow-export-import's layout, which writes a bare
   /// NaN that no JSON reader need accept.
-  var nonFiniteMetrics: [String: [Point]]
-  var tags: [String: String]
+  var nonFiniteMetrics: [ExactText: [Point]]
+  /// Where all points stand, when they are too many for this document. Not part of mlflow-export-import's layout.
+  var metricHistory: MetricHistory?
+  var tags: [ExactText: String]
   var inputs: Inputs
 
   struct Info: Codable, Sendable {
@@ -146,6 +146,13 @@ struct RunDocument: Codable, Sendable {
       case artifactURI = "artifact_uri"
       case lifecycleStage = "lifecycle_stage"
     }
+  }
+
+  struct MetricHistory: Codable, Sendable {
+    /// The file beside this document: lines as ``MetricHistories/Line``.
+    var file: String
+    /// The points in it.
+    var points: Int64
   }
 
   struct Point: Codable, Sendable {
@@ -196,6 +203,7 @@ struct RunDocument: Codable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case info, params, metrics
     case nonFiniteMetrics = "marketplace_non_finite_metrics"
+    case metricHistory = "marketplace_metric_history"
     case tags, inputs
   }
 }
@@ -208,8 +216,37 @@ struct LoggedModelDocument: Codable, Sendable {
   var experimentID: String
   var creationTimestamp: Int64
   var sourceRunID: String?
-  var params: [String: String]
-  var tags: [String: String]
+  // Exports of earlier programs lack these.
+  var lastUpdatedTimestamp: Int64?
+  var artifactLocation: String?
+  var status: String?
+  var statusMessage: String?
+  var params: [ExactText: String]
+  /// As MLflow gives them: it reports NaN as 0 here. Exports of earlier programs lack them.
+  var metrics: [Measured]?
+  var tags: [ExactText: String]
+
+  /// A metric's value, with what it was measured by.
+  struct Measured: Codable, Sendable {
+    var key: String
+    /// Absent where the value is not finite; then ``text`` says what it is.
+    var value: Double?
+    var text: String?
+    var timestamp: Int64
+    var step: Int64
+    var modelID: String
+    var runID: String?
+    var datasetName: String?
+    var datasetDigest: String?
+
+    private enum CodingKeys: String, CodingKey {
+      case key, value, text, timestamp, step
+      case modelID = "model_id"
+      case runID = "run_id"
+      case datasetName = "dataset_name"
+      case datasetDigest = "dataset_digest"
+    }
+  }
 
   private enum CodingKeys: String, CodingKey {
     case modelID = "model_id"
@@ -217,7 +254,11 @@ struct LoggedModelDocument: Codable, Sendable {
     case modelType = "model_type"
     case experimentID = "experiment_id"
     case creationTimestamp = "creation_timestamp"
+    case lastUpdatedTimestamp = "last_updated_timestamp"
+    case artifactLocation = "artifact_location"
+    case status
+    case statusMessage = "status_message"
     case sourceRunID = "source_run_id"
-    case params, tags
+    case params, metrics, tags
   }
 }

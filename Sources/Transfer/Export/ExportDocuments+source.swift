@@ -1,9 +1,12 @@
 import Foundation
+import Marketplace
 import Registry
 
 extension ExportSource {
-  /// The export's JSON files by path, the run's metric histories read from the registry.
-  func documents(in registry: any ModelRegistry) async throws -> [(path: String, bytes: [UInt8])] {
+  /// The export's JSON files by path.
+  func documents(in registry: any ModelRegistry, histories: MetricHistories?) async throws -> [(
+    path: String, bytes: [UInt8]
+  )] {
     let server = try await registry.serverInfo().version
     var documents = [
       (
@@ -15,8 +18,8 @@ extension ExportSource {
       )
     ]
     if let run {
-      let content = try await runDocument(run, in: registry)
-      let document = ExportDocument(content, script: "export_run.py", mlflowVersion: server)
+      let document = ExportDocument(
+        runDocument(run, histories), script: "export_run.py", mlflowVersion: server)
       documents.append((path: "\(run.id)/run.json", bytes: try document.encoded()))
     }
     if let loggedModel {
@@ -33,8 +36,8 @@ extension ExportSource {
         name: registeredModel.name, creationTimestamp: registeredModel.created,
         lastUpdatedTimestamp: registeredModel.lastUpdated, description: registeredModel.description,
         tags: registeredModel.tags,
-        aliases: registeredModel.aliases.sorted { $0.key < $1.key }.map {
-          .init(alias: $0.key, version: String($0.value))
+        aliases: registeredModel.aliases.sorted { ExactText($0.name) < ExactText($1.name) }.map {
+          .init(alias: $0.name, version: String($0.version))
         }, versions: [versionDocument]))
   }
 
@@ -48,21 +51,18 @@ extension ExportSource {
       runArtifactURI: run?.artifactURI ?? "", experimentName: experiment?.name ?? "")
   }
 
-  private func runDocument(_ run: Run, in registry: any ModelRegistry) async throws -> RunDocument {
-    var finite: [String: [RunDocument.Point]] = [:]
-    var other: [String: [RunDocument.Point]] = [:]
-    for key in run.metrics.map(\.key) {
-      let history = try await registry.metricHistory(run: run.id, key: key).map { ($0, RunDocument.Point($0)) }
-      finite[key] = history.filter { $0.0.value.isFinite }.map(\.1)
-      let strange = history.filter { !$0.0.value.isFinite }.map(\.1)
-      if !strange.isEmpty { other[key] = strange }
-    }
+  private func runDocument(_ run: Run, _ histories: MetricHistories?) -> RunDocument {
+    let points = histories?.points ?? [:]
+    let hasFile = histories?.hasFile == true
     return RunDocument(
       info: .init(
         runID: run.id, experimentID: run.experimentID, runName: run.name, userID: run.userID, status: run.status,
         startTime: run.startTime, endTime: run.endTime, artifactURI: run.artifactURI,
         lifecycleStage: run.lifecycleStage),
-      params: dictionary(run.params.map { ($0.key, $0.value) }), metrics: finite, nonFiniteMetrics: other,
+      params: dictionary(run.params.map { ($0.key, $0.value) }),
+      metrics: points.mapValues { $0.filter { $0.text == nil } },
+      nonFiniteMetrics: points.mapValues { $0.filter { $0.text != nil } }.filter { !$0.value.isEmpty },
+      metricHistory: hasFile ? .init(file: MetricHistories.fileName, points: histories?.count ?? 0) : nil,
       tags: dictionary(run.tags.map { ($0.key, $0.value) }),
       inputs: .init(
         datasetInputs: run.datasetInputs.map { input in
@@ -76,13 +76,21 @@ extension ExportSource {
   private static func document(of model: LoggedModel) -> LoggedModelDocument {
     LoggedModelDocument(
       modelID: model.id, name: model.name, modelType: model.modelType, experimentID: model.experimentID,
-      creationTimestamp: model.created, sourceRunID: model.sourceRunID,
+      creationTimestamp: model.created, sourceRunID: model.sourceRunID, lastUpdatedTimestamp: model.lastUpdated,
+      artifactLocation: model.artifactURI, status: model.status, statusMessage: model.statusMessage,
       params: dictionary(model.params.map { ($0.key, $0.value) }),
+      metrics: model.metrics.map { measured in
+        let point = RunDocument.Point(measured.metric)
+        return .init(
+          key: measured.metric.key, value: point.value, text: point.text, timestamp: point.timestamp, step: point.step,
+          modelID: model.id, runID: measured.runID, datasetName: measured.datasetName,
+          datasetDigest: measured.datasetDigest)
+      },
       tags: dictionary(model.tags.map { ($0.key, $0.value) }))
   }
 }
 
-/// The first value of each key.
-func dictionary(_ pairs: [(String, String)]) -> [String: String] {
-  Dictionary(pairs, uniquingKeysWith: { first, _ in first })
+/// The first value of each key, keys told apart by their bytes.
+func dictionary<Value>(_ pairs: [(String, Value)]) -> [ExactText: Value] {
+  Dictionary(pairs.map { (ExactText($0.0), $0.1) }, uniquingKeysWith: { first, _ in first })
 }

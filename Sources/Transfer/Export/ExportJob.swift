@@ -4,12 +4,11 @@ import Marketplace
 import Registry
 import Storage
 
-/// Copies one version to storage: every file hashed on its way, the manifest last, then the event.
+/// Copies one version to storage, and appends the event once the manifest lies there.
 struct ExportJob: Sendable {
-  /// A file whose body ends early or whose size is not the listed one is fetched so often.
-  static let attemptsMax = 3
-  /// Files of one version fetched side by side.
-  static let filesConcurrent = 4
+  /// So many folders are looked at: a claim whose folder cannot be gone on with is replaced, and so may be what
+  /// another run replaced it with.
+  static let claimsMax = 3
 
   let context: JobContext
   let workspace: SourceWorkspace
@@ -22,24 +21,37 @@ struct ExportJob: Sendable {
     let identity = VersionIdentity(workspace.id, due.model, due.version)
     do {
       let (exported, described) = try await export(identity, due)
-      var events = [
-        ProposedEvent(
-          stream: due.model.id.stream, expectedVersion: nil,
-          id: identity.eventID("export", generation: due.version.exportGeneration), event: .modelExported(exported))
-      ]
-      if due.version.described != described {
-        events.append(
-          ProposedEvent(
-            stream: due.model.id.stream, expectedVersion: nil,
-            id: NameBasedUUID.make(["described", exported.exportID]), event: .modelDescribed(described)))
-      }
-      let sequences = try await append(events, history)
-      return (
-        Item(.exported, model: due.model.name, version: due.version.number, bytes: exported.bytes), sequences
-      )
+      let export = ProposedEvent(
+        stream: due.model.id.stream, expectedVersion: nil,
+        id: identity.eventID("export", generation: due.version.exportGeneration), event: .modelExported(exported))
+      let description = ProposedEvent(
+        stream: due.model.id.stream, expectedVersion: nil,
+        id: NameBasedUUID.make(["described", exported.exportID]), event: .modelDescribed(described))
+      let isKnown = described.saysTheSame(as: due.version.described)
+      let (sequences, refusal) = try await append(export, isKnown ? nil : description, history)
+      let item = Item(
+        .exported, model: due.model.name, version: due.version.number, bytes: exported.bytes, trouble: refusal)
+      return (item, sequences)
     } catch {
       let trouble = try Trouble(error)
       return try await failed(trouble, due, identity, history)
+    }
+  }
+
+  /// Appends both at once. An export counts even where the ledger takes its description for wrong: then it is appended
+  /// alone, and the trouble says that the description is missing.
+  private func append(
+    _ export: ProposedEvent, _ description: ProposedEvent?, _ history: History
+  ) async throws -> ([Int64], Trouble?) {
+    guard let description else { return (try await append([export], history), nil) }
+    do {
+      return (try await append([export, description], history), nil)
+    } catch let error as LedgerError {
+      let sequences = try await append([export], history)
+      let trouble = Trouble(
+        "description_refused",
+        "The export stands, but the ledger refused what the catalog would show of it: \(error)", retriable: false)
+      return (sequences, trouble)
     }
   }
 
@@ -72,93 +84,42 @@ struct ExportJob: Sendable {
 
   private func export(_ identity: VersionIdentity, _ due: DueTransfer) async throws -> (ModelExported, ModelDescribed) {
     let source = try await ExportSource(identity, named: due.model.name, in: workspace.registry)
-    let generation = due.version.exportGeneration
-    let exportID = try await ExportClaim.exportID(
-      of: identity, generation: generation, fresh: context.randomID(), in: context.pool)
-    let folder = try ExportFolder(identity, name: due.model.firstName, exportID: exportID)
-    let manifestKey = try folder.file(Manifest.fileName)
-    if try await context.storage.size(of: manifestKey) == nil {
-      let manifest = try await copy(source, identity, generation: generation, exportID: exportID, to: folder)
-      _ = try await context.storage.putIfAbsent(try manifest.encoded(), at: manifestKey)
-    }
-    // What counts is what lies there: a run that was killed before its event left a manifest that is as good.
-    let bytes = try await context.storage.bytes(of: manifestKey)
-    let manifest = try Manifest(bytes: bytes, at: manifestKey)
+    let (manifest, sha256, folder) = try await copy(source, identity, due)
     let exported = ModelExported(
       model: identity.model.text, name: due.model.name, version: identity.version, created: identity.created,
-      generation: generation, exportID: exportID, uri: folder.uri(in: context.storage),
-      manifestSHA256: StreamDigest.of(bytes).sha256, modelSHA256: manifest.modelSHA256, files: manifest.files.count,
-      bytes: manifest.bytes)
+      generation: manifest.generation, exportID: manifest.exportID, uri: folder.uri(in: context.storage),
+      manifestSHA256: sha256, modelSHA256: manifest.modelSHA256, files: manifest.files.count, bytes: manifest.bytes)
     return (exported, try await describe(source, due, manifest: manifest, folder: folder))
   }
 
+  /// Copies the version under the claimed id. What counts is what lies there: a run that was killed before its event
+  /// left a manifest that is as good, unless it was damaged since.
   private func copy(
-    _ source: ExportSource, _ identity: VersionIdentity, generation: Int, exportID: String, to folder: ExportFolder
-  ) async throws -> Manifest {
-    let present = Dictionary(
-      try await context.storage.files(below: folder.key).map { ($0.key, $0.size) },
-      uniquingKeysWith: { first, _ in first })
-    var files = try await concurrently(source.files, limit: Self.filesConcurrent) { file in
-      let key = try folder.file(file.path)
-      // A finished file of an earlier attempt under this export id came whole; hash it where it lies.
-      if let size = present[key], size == file.file.size { return try await digest(key, path: file.path) }
-      let written = try await fetch(file, to: key)
-      context.progress(
-        .exporting(workspace.id, model: source.version.name, version: identity.version, bytes: written.size))
-      return Manifest.File(path: file.path, size: written.size, sha256: written.sha256)
-    }
-    for (path, bytes) in try await source.documents(in: workspace.registry) {
-      let upload = try await context.storage.upload(to: try folder.file(path))
-      let written = try await finishing(upload) { try await upload.write(bytes) }
-      files.append(Manifest.File(path: path, size: written.size, sha256: written.sha256))
-    }
-    return Manifest(
-      identity: identity, exportID: exportID, name: source.version.name, generation: generation,
-      modelPath: source.modelPath, runID: source.run?.id, loggedModelID: source.loggedModel?.id, files: files)
-  }
-
-  private func digest(_ key: StorageKey, path: String) async throws -> Manifest.File {
-    var digest = StreamDigest()
-    for try await chunk in try await context.storage.read(key) { digest.update(chunk) }
-    let all = digest.finish()
-    return Manifest.File(path: path, size: all.size, sha256: all.sha256)
-  }
-
-  /// One file from the registry to storage. Every attempt begins at the first byte.
-  private func fetch(_ file: ExportSource.File, to key: StorageKey) async throws -> WrittenFile {
-    var arrived: Int64 = 0
-    for attempt in 1... {
-      let upload = try await context.storage.upload(to: key)
-      do {
-        arrived = try await workspace.registry.download(file.file, from: file.location) { try await upload.write($0) }
-        guard let listed = file.file.size, listed != arrived else { return try await upload.finish() }
-        await upload.abandon()
-      } catch let error as RegistryError where error.code == .incompleteBody && attempt < Self.attemptsMax {
-        await upload.abandon()
-        continue
-      } catch {
-        await upload.abandon()
-        throw error
+    _ source: ExportSource, _ identity: VersionIdentity, _ due: DueTransfer
+  ) async throws -> (Manifest, sha256: String, ExportFolder) {
+    let generation = due.version.exportGeneration
+    var exportID = try await ExportClaim.exportID(
+      of: identity, generation: generation, fresh: context.randomID(), in: context.pool)
+    for _ in 1...Self.claimsMax {
+      let folder = try ExportFolder(identity, name: due.model.firstName, exportID: exportID)
+      let copy = ExportCopy(
+        context: context, workspace: workspace, source: source, identity: identity, generation: generation,
+        exportID: exportID, folder: folder)
+      switch try await copy.remains() {
+      case .manifest(let manifest, let sha256):
+        return (manifest, sha256, folder)
+      case .files:
+        let (manifest, sha256) = try await copy.run()
+        return (manifest, sha256, folder)
+      case .unusable:
+        exportID = try await ExportClaim.replace(
+          exportID, of: identity, generation: generation, fresh: context.randomID(), in: context.pool)
       }
-      guard attempt < Self.attemptsMax else { break }
     }
     throw Trouble(
-      "incomplete_file",
-      "\(file.path) is listed with \(file.file.size ?? 0) bytes, \(arrived) arrived, \(Self.attemptsMax) times. The "
-        + "tracking server or its store cuts the file short. Nothing was recorded; the next run tries again.",
-      retriable: true)
-  }
-
-  private func finishing(
-    _ upload: any StorageUpload, _ write: () async throws -> Void
-  ) async throws -> WrittenFile {
-    do {
-      try await write()
-      return try await upload.finish()
-    } catch {
-      await upload.abandon()
-      throw error
-    }
+      "manifest_unreadable",
+      "What earlier attempts to export \(due.model.name) v\(identity.version) left is damaged, \(Self.claimsMax) times "
+        + "over. Check the storage. The next run tries again.", retriable: true)
   }
 
   /// What the catalog shows of the version: description and tags, the run's parameters and last metrics, and what
@@ -169,24 +130,21 @@ struct ExportJob: Sendable {
     var snapshot = ModelDescribed.snapshot(
       model: due.model.id, name: due.model.name, version: due.version.number, description: source.version.description,
       tags: dictionary(source.version.tags.map { ($0.key, $0.value) }))
-    snapshot.owner = snapshot.owner ?? source.version.userID ?? source.run?.userID
+    if snapshot.owner == nil { snapshot.set(owner: source.version.userID ?? source.run?.userID) }
     if let file = manifest.modelFiles.first(where: { $0.path == MLmodelFile.fileName }),
       file.size <= MLmodelFile.bytesMax
     {
       let key = try folder.file("\(manifest.modelPath)/\(MLmodelFile.fileName)")
       let parsed = MLmodelFile(bytes: try await context.storage.bytes(of: key))
-      snapshot.flavors = parsed?.flavors
-      snapshot.signature = parsed?.signature.map(ModelDescribed.bounded(signature:))
+      snapshot.set(flavors: parsed?.flavors)
+      snapshot.set(signature: parsed?.signature)
     }
     if let run = source.run {
-      snapshot.params = ModelDescribed.bounded(dictionary(run.params.map { ($0.key, $0.value) }))
-      let metrics = run.metrics.sorted { $0.key < $1.key }.prefix(ModelDescribed.entriesMax)
-      snapshot.metrics = Dictionary(
-        metrics.map { ($0.key.kept(bytes: ModelDescribed.entryBytesMax), MetricValue($0.value)) },
-        uniquingKeysWith: { first, _ in first })
-      snapshot.runName = run.name.isEmpty ? nil : run.name.kept(bytes: ModelDescribed.entryBytesMax)
+      snapshot.set(params: dictionary(run.params.map { ($0.key, $0.value) }))
+      snapshot.set(metrics: dictionary(run.metrics.map { ($0.key, $0.value) }))
+      snapshot.set(runName: run.name)
     }
-    snapshot.experiment = source.experiment?.name.kept(bytes: ModelDescribed.entryBytesMax)
+    snapshot.set(experiment: source.experiment?.name)
     return snapshot
   }
 }

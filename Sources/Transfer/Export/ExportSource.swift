@@ -21,6 +21,11 @@ struct ExportSource: Sendable {
   var modelPath: String
   var files: [File]
 
+  /// Where `MLmodel` lies in the export.
+  var mlmodelPath: String { "\(modelPath)/\(MLmodelFile.fileName)" }
+  /// The file `MLmodel`.
+  var mlmodel: File? { files.first { $0.path.isExactly(mlmodelPath) } }
+
   /// Asks the registry for all of it.
   ///
   /// - Throws: ``Trouble`` with `deleted_since`, `unsupported_source`, `missing_artifacts` or `missing_mlmodel`, or
@@ -90,9 +95,9 @@ struct ExportSource: Sendable {
       throw Trouble(
         "unsupported_source", "Run \(run.id) has its artifacts at \(uri): \(reason).", retriable: false)
     }
-    let known = Set(files.map(\.path))
+    let known = Set(files.map { Array($0.path.utf8) })
     return try await registry.artifacts(at: location)
       .map { File(file: $0, location: location, path: "\(run.id)/artifacts/\($0.path)") }
-      .filter { !known.contains($0.path) }
+      .filter { !known.contains(Array($0.path.utf8)) }
   }
 }

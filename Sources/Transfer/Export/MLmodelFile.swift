@@ -1,4 +1,5 @@
 import Foundation
+import Marketplace
 import Yams
 
 /// What an `MLmodel` file says that the catalog shows.
@@ -17,10 +18,12 @@ struct MLmodelFile: Sendable {
   /// The node tree is read, not what it stands for: expanded, a few lines of aliases fill any memory.
   init?(bytes: [UInt8]) {
     guard let root = try? Yams.compose(yaml: String(decoding: bytes, as: UTF8.self))?.mapping else { return nil }
-    flavors = (root["flavors"]?.mapping?.keys.compactMap(\.string) ?? []).sorted()
+    flavors = (root["flavors"]?.mapping?.keys.compactMap(\.string) ?? [])
     var parts: [String: String] = [:]
     for (key, value) in root["signature"]?.mapping ?? [:] {
-      if let key = key.string, let text = value.scalar?.string { parts[key] = text }
+      if let key = key.string, ModelDescribed.signatureParts.contains(key), let text = value.scalar?.string {
+        parts[key] = text
+      }
     }
     signature = parts.isEmpty ? nil : parts
   }

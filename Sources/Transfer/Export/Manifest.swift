@@ -62,8 +62,7 @@ public struct Manifest: Codable, Sendable, Hashable {
   /// The files below ``modelPath``, their paths relative to it.
   public var modelFiles: [File] {
     files.compactMap { file in
-      guard file.path.hasPrefix(modelPath + "/") else { return nil }
-      return File(path: String(file.path.dropFirst(modelPath.count + 1)), size: file.size, sha256: file.sha256)
+      file.path.below(modelPath).map { File(path: $0, size: file.size, sha256: file.sha256) }
     }
   }
 
@@ -115,5 +114,15 @@ public struct Manifest: Codable, Sendable, Hashable {
     self.runID = runID
     self.loggedModelID = loggedModelID
     self.files = files
+  }
+}
+
+extension String {
+  /// The path relative to a folder, or `nil` when it does not lie below. By bytes: to Swift a name that begins with a
+  /// combining accent and the slash before it are one character.
+  func below(_ folder: String) -> String? {
+    let start = Array(folder.utf8) + [UInt8(ascii: "/")]
+    guard utf8.starts(with: start) else { return nil }
+    return String(decoding: utf8.dropFirst(start.count), as: UTF8.self)
   }
 }

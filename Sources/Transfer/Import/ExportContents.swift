@@ -46,9 +46,7 @@ struct ExportContents: Sendable {
   }
 
   private func document<Content: Codable & Sendable>(_: Content.Type, at path: String) async throws -> Content {
-    guard let file = manifest.files.first(where: { $0.path == path }) else {
-      throw Trouble(Trouble.rottenCode, "\(folder.key)/\(path) is not in the manifest.", retriable: true)
-    }
+    let file = try listed(path)
     var all: [UInt8] = []
     do {
       all = try await storage.bytes(of: try folder.file(path))
@@ -59,11 +57,18 @@ struct ExportContents: Sendable {
     return try ExportDocument<Content>.decode(all)
   }
 
+  /// The manifest's word on a file.
+  func listed(_ path: String) throws -> Manifest.File {
+    guard let file = manifest.files.first(where: { $0.path.isExactly(path) }) else {
+      throw Trouble(Trouble.rottenCode, "\(folder.key)/\(path) is not in the manifest.", retriable: true)
+    }
+    return file
+  }
+
   /// Files below a folder of the export, their paths relative to it.
   func files(below path: String) -> [(file: Manifest.File, path: String)] {
     manifest.files.compactMap { file in
-      guard file.path.hasPrefix(path + "/") else { return nil }
-      return (file, String(file.path.dropFirst(path.count + 1)))
+      file.path.below(path).map { (file, $0) }
     }
   }
 

@@ -109,10 +109,10 @@ struct ImportJob: Sendable {
       ]
     let model = try await target.registry.createRegisteredModel(
       named: name.text, description: source.description, tags: tags)
-    if model.description != source.description {
+    if !model.description.isExactly(source.description) {
       try await target.registry.updateRegisteredModel(named: name.text, description: source.description)
     }
-    for tag in tags where model.tags[tag.key] != tag.value {
+    for tag in tags where model.tags[tag.key]?.isExactly(tag.value) != true {
       try await target.registry.setTag(tag, ofModel: name.text)
     }
   }

@@ -17,10 +17,13 @@ struct ImportedRun: Sendable {
     let run = try await findOrCreate(document, key: key)
     let files = contents.files(below: "\(document.info.runID)/artifacts")
     // Logging is idempotent, and the source may have logged more since an earlier version of the run was imported.
-    try await registry.logBatch(
-      run: run.id, metrics: metrics(document),
-      params: document.params.sorted { $0.key < $1.key }.map { Param($0.key, $0.value) },
-      tags: OwnTags.copied(document.tags))
+    var params = document.params.sorted { $0.key < $1.key }.map { Param($0.key.text, $0.value) }
+    var tags = OwnTags.copied(document.tags)
+    try await contents.metricPages(of: document) { page in
+      try await registry.logBatch(run: run.id, metrics: page, params: params, tags: tags)
+      params = []
+      tags = []
+    }
     let datasets = document.inputs.datasetInputs.map(DatasetInput.init)
     if !datasets.isEmpty { try await registry.logInputs(run: run.id, datasets: datasets) }
     if run.tags[OwnTags.complete] != nil {
@@ -68,13 +71,6 @@ struct ImportedRun: Sendable {
     guard let oldest = try await find(key), oldest.id != made.id else { return made }
     try await registry.deleteRun(made.id)
     return oldest
-  }
-
-  private func metrics(_ document: RunDocument) -> [Metric] {
-    let all = [document.metrics, document.nonFiniteMetrics].flatMap { histories in
-      histories.flatMap { key, points in points.map { $0.metric(key) } }
-    }
-    return all.sorted { ($0.key, $0.step, $0.timestamp) < ($1.key, $1.step, $1.timestamp) }
   }
 }
 

@@ -89,7 +89,7 @@ struct ImportedVersion: Sendable {
         NewLoggedModel(
           experimentID: experiment.id, name: document?.name ?? "model", modelType: document?.modelType,
           sourceRunID: run?.id,
-          params: (document?.params ?? [:]).sorted { $0.key < $1.key }.map { Param($0.key, $0.value) },
+          params: (document?.params ?? [:]).sorted { $0.key < $1.key }.map { Param($0.key.text, $0.value) },
           tags: OwnTags.copied(document?.tags ?? [:]) + [key]))
     }
     let files = contents.files(below: contents.manifest.modelPath)

@@ -24,7 +24,7 @@ enum OwnTags {
     tags.filter { !$0.key.hasPrefix(ModelDescribed.ownTagPrefix) && !serverMade.contains($0.key) }
   }
 
-  static func copied(_ tags: [String: String]) -> [Tag] {
-    copied(tags.sorted { $0.key < $1.key }.map { Tag($0.key, $0.value) })
+  static func copied(_ tags: [ExactText: String]) -> [Tag] {
+    copied(tags.sorted { $0.key < $1.key }.map { Tag($0.key.text, $0.value) })
   }
 }

@@ -84,7 +84,7 @@ struct RegistryReading: Sendable {
     guard let known else { return !listed.latestVersions.isEmpty || !listed.aliases.isEmpty }
     // Deleted versions count as known: MLflow 2 leaves an alias on one, and numbers are not used again.
     let seen = Set(known.versions.keys).union(listed.latestVersions.map(\.version))
-    return listed.aliases.values.contains { !seen.contains($0) }
+    return listed.aliases.contains { !seen.contains($0.version) }
   }
 
   /// Asks for every known model that the listing does not hold: it may be hidden by a page that shifted, gone, or
@@ -101,7 +101,7 @@ struct RegistryReading: Sendable {
       if let asked, asked.created == known.created {
         hidden.append(try await observe(asked))
       } else {
-        gone.append(.model(name: known.name, created: known.created))
+        gone.append(.model(known.key))
       }
     }
     return (hidden, gone)
@@ -129,8 +129,10 @@ extension ObservedModel {
   init(_ listed: RegisteredModel, versions: [ModelVersion], isComplete: Bool) {
     self.init(
       name: listed.name, created: listed.created, description: listed.description.isEmpty ? nil : listed.description,
-      tags: Dictionary(listed.tags.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first }),
-      aliases: listed.aliases, versions: versions.map(ObservedVersion.init), isComplete: isComplete)
+      tags: dictionary(listed.tags.map { ($0.key, $0.value) }),
+      aliases: Dictionary(
+        listed.aliases.map { (ExactText($0.name), $0.version) }, uniquingKeysWith: { _, last in last }),
+      versions: versions.map(ObservedVersion.init), isComplete: isComplete)
   }
 }
 

@@ -6,7 +6,7 @@ struct SourceWorld {
     var created: Int64
     var description: String?
     var versions: [Int: ObservedVersion] = [:]
-    var aliases: [String: Int] = [:]
+    var aliases: [ExactText: Int] = [:]
   }
 
   /// By name.
@@ -67,7 +67,7 @@ struct SourceWorld {
     var absences: Set<Observation.Absence> = []
     for known in state.models.values where !known.live.isEmpty {
       guard let model = models[known.name], model.created == known.created else {
-        absences.insert(.model(name: known.name, created: known.created))
+        absences.insert(.model(known.key))
         continue
       }
       for version in known.live where model.versions[version.number]?.created != version.created {

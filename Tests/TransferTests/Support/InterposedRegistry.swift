@@ -42,7 +42,15 @@ final class InterposedRegistry: ModelRegistry {
     var counts: [Call: Int] = [:]
     var files: [String] = []
     var script: Script = { _, _, _ in }
+    var history: History?
+    var listener: Listener?
   }
+
+  /// A history that the server does not have: page after page, from 0, until one is empty.
+  typealias History = @Sendable (_ key: String, _ page: Int) -> [Metric]
+
+  /// Hears of metrics that are logged, in place of the server.
+  typealias Listener = @Sendable ([Metric]) -> Void
 
   let base: any ModelRegistry
   private let memory = Mutex(Memory())
@@ -56,6 +64,12 @@ final class InterposedRegistry: ModelRegistry {
   func restart(script: @escaping Script = { _, _, _ in }) {
     memory.withLock { $0 = Memory(script: script) }
   }
+
+  /// From now on gives these histories in place of the server's.
+  func invent(_ history: @escaping History) { memory.withLock { $0.history = history } }
+
+  /// From now on tells of metrics instead of logging them.
+  func listen(_ listener: @escaping Listener) { memory.withLock { $0.listener = listener } }
 
   /// How often a call was made.
   func count(_ call: Call) -> Int { memory.withLock { $0.counts[call] ?? 0 } }
@@ -109,7 +123,16 @@ final class InterposedRegistry: ModelRegistry {
   func run(_ id: String) async throws -> Run? { try await through(.run) { try await base.run(id) } }
 
   func metricHistory(run id: String, key: String, page: ([Metric]) async throws -> Void) async throws {
-    try await through(.metricHistory) { try await base.metricHistory(run: id, key: key, page: page) }
+    try await through(.metricHistory) {
+      guard let history = memory.withLock({ $0.history }) else {
+        return try await base.metricHistory(run: id, key: key, page: page)
+      }
+      for number in 0... {
+        let points = history(key, number)
+        guard !points.isEmpty else { return }
+        try await page(points)
+      }
+    }
   }
 
   func experiment(_ id: String) async throws -> Experiment? {
@@ -220,7 +243,11 @@ final class InterposedRegistry: ModelRegistry {
   }
 
   func logBatch(run id: String, metrics: [Metric], params: [Param], tags: [Tag]) async throws {
-    try await through(.logBatch) { try await base.logBatch(run: id, metrics: metrics, params: params, tags: tags) }
+    try await through(.logBatch) {
+      let listener = memory.withLock { $0.listener }
+      listener?(metrics)
+      try await base.logBatch(run: id, metrics: listener == nil ? metrics : [], params: params, tags: tags)
+    }
   }
 
   func logInputs(run id: String, datasets: [DatasetInput]) async throws {

@@ -43,7 +43,7 @@ enum ProjectedFacts {
   private static func facts(_ version: VersionState, of model: ModelState, in state: WorkspaceState) -> [String] {
     let current = state.current(of: model)
     let aliases = model.aliases
-      .filter { $0.value == AliasTarget(number: version.number, created: version.created) }.keys.sorted()
+      .filter { $0.value == AliasTarget(number: version.number, created: version.created) }.keys.sorted().map(\.text)
     var lines = [
       line(
         "version", model.id, model.name, version.number, version.created,

@@ -138,12 +138,12 @@ struct RandomHistory {
   private mutating func assignAlias() {
     guard let (model, version) = anyLive(), let alias = pick(Self.aliases) else { return }
     let target = AliasTarget(number: version.number, created: version.created)
-    guard model.aliases[alias] != target else { return }
+    guard model.aliases[ExactText(alias)] != target else { return }
     add(
       .aliasAssigned(
         AliasAssigned(
           model: model.id.text, name: model.name, alias: alias, version: version.number, created: version.created,
-          from: model.aliases[alias]?.number, notBefore: now - 900, notAfter: now)), to: model.id)
+          from: model.aliases[ExactText(alias)]?.number, notBefore: now - 900, notAfter: now)), to: model.id)
   }
 
   private mutating func removeAlias() {
@@ -151,7 +151,7 @@ struct RandomHistory {
     add(
       .aliasRemoved(
         AliasRemoved(
-          model: model.id.text, name: model.name, alias: alias, version: target.number, notBefore: now - 900,
+          model: model.id.text, name: model.name, alias: alias.text, version: target.number, notBefore: now - 900,
           notAfter: now)), to: model.id)
   }
 

@@ -1,0 +1,200 @@
+import Foundation
+import Marketplace
+import Registry
+import Storage
+
+/// One version on its way into one folder: every file hashed as it passes, `MLmodel` first, the manifest last.
+struct ExportCopy: Sendable {
+  /// A file whose body ends early or whose size is not the listed one is fetched so often.
+  static let attemptsMax = 3
+  /// Files of one version fetched side by side.
+  static let filesConcurrent = 4
+  /// A larger file that an earlier attempt finished is taken over when its size is the listed one; any other is
+  /// fetched again, since the source may have overwritten it meanwhile.
+  static let refetchedBytesMax: Int64 = 1_048_576
+
+  let context: JobContext
+  let workspace: SourceWorkspace
+  let source: ExportSource
+  let identity: VersionIdentity
+  let generation: Int
+  let exportID: String
+  let folder: ExportFolder
+
+  /// What an earlier attempt left in the folder.
+  enum Remains: Sendable {
+    /// Nothing, or files to go on from.
+    case files
+    /// A whole export that no event names yet.
+    case manifest(Manifest, sha256: String)
+    /// A damaged manifest, or files of a model that the source has overwritten since.
+    case unusable
+  }
+
+  private var manifestKey: StorageKey { get throws { try folder.file(Manifest.fileName) } }
+
+  /// Looks at what an earlier attempt left.
+  func remains() async throws -> Remains {
+    guard try await context.storage.size(of: manifestKey) != nil else {
+      return try await isOfAnotherModel() ? .unusable : .files
+    }
+    do {
+      let (manifest, sha256) = try await readManifest()
+      return .manifest(manifest, sha256: sha256)
+    } catch is Trouble {
+      return .unusable
+    }
+  }
+
+  /// Copies what is missing and writes the manifest, unless somebody else has.
+  ///
+  /// - Returns: the manifest that lies there, and its digest.
+  func run() async throws -> (Manifest, sha256: String) {
+    let manifest = try await copy()
+    _ = try await context.storage.putIfAbsent(try manifest.encoded(), at: manifestKey)
+    return try await readManifest()
+  }
+
+  /// The manifest, if it is this export's and every file that it names is there with its size.
+  ///
+  /// - Throws: ``Trouble`` when it is damaged.
+  private func readManifest() async throws -> (Manifest, sha256: String) {
+    let key = try manifestKey
+    let bytes: [UInt8]
+    do {
+      bytes = try await context.storage.bytes(of: key)
+    } catch let error as StorageError where error.code == .tooLarge {
+      throw Trouble("manifest_unreadable", "\(error)", retriable: true)
+    }
+    let manifest = try Manifest(bytes: bytes, at: key)
+    let isOurs =
+      manifest.exportID == exportID && manifest.workspace == identity.workspace.text
+      && manifest.model == identity.model.text && manifest.version == identity.version
+      && manifest.created == identity.created && manifest.generation == generation
+    let stored = try await stored()
+    // A path that is no key is damage as well.
+    let isWhole = try? manifest.files.allSatisfy { try stored[Array(folder.file($0.path).path.utf8)] == $0.size }
+    guard isOurs, isWhole == true, try manifest.encoded() == bytes else {
+      throw Trouble(
+        "manifest_unreadable", "\(key) is damaged, or files that it names are. The export will be made again.",
+        retriable: true)
+    }
+    return (manifest, StreamDigest.of(bytes).sha256)
+  }
+
+  /// Sizes of the finished files in the folder, by path.
+  private func stored() async throws -> [[UInt8]: Int64] {
+    Dictionary(
+      try await context.storage.files(below: folder.key).map { (Array($0.key.path.utf8), $0.size) },
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Whether `MLmodel` is another one now than an earlier attempt copied: then none of its files counts. It is fetched
+  /// once more and only looked at, so that the old one is there to be compared with again after a kill.
+  private func isOfAnotherModel() async throws -> Bool {
+    guard let file = source.mlmodel else { return false }
+    let key = try folder.file(file.path)
+    guard try await context.storage.size(of: key) != nil else { return false }
+    var digest = StreamDigest()
+    _ = try await workspace.registry.download(file.file, from: file.location) { digest.update($0) }
+    return try await digest.finish() != self.digest(key)
+  }
+
+  private func copy() async throws -> Manifest {
+    let stored = try await stored()
+    // First, so that whatever an attempt leaves can be told to be of this model or not.
+    var files: [Manifest.File] = []
+    if let file = source.mlmodel {
+      let isStored = try stored[Array(folder.file(file.path).path.utf8)] != nil
+      files.append(isStored ? try await taken(file) : try await fetched(file))
+    }
+    let others = source.files.filter { !$0.path.isExactly(source.mlmodelPath) }
+    files += try await concurrently(others, limit: Self.filesConcurrent) { file in
+      let size = try stored[Array(folder.file(file.path).path.utf8)]
+      guard let size, size > Self.refetchedBytesMax, size == file.file.size else { return try await fetched(file) }
+      return try await taken(file)
+    }
+    files += try await documents()
+    return Manifest(
+      identity: identity, exportID: exportID, name: source.version.name, generation: generation,
+      modelPath: source.modelPath, runID: source.run?.id, loggedModelID: source.loggedModel?.id, files: files)
+  }
+
+  /// A finished file of an earlier attempt, hashed where it lies.
+  private func taken(_ file: ExportSource.File) async throws -> Manifest.File {
+    let all = try await digest(folder.file(file.path))
+    return Manifest.File(path: file.path, size: all.size, sha256: all.sha256)
+  }
+
+  private func digest(_ key: StorageKey) async throws -> WrittenFile {
+    var digest = StreamDigest()
+    for try await chunk in try await context.storage.read(key) { digest.update(chunk) }
+    return digest.finish()
+  }
+
+  private func fetched(_ file: ExportSource.File) async throws -> Manifest.File {
+    let written = try await fetch(file, to: folder.file(file.path))
+    context.progress(
+      .exporting(workspace.id, model: source.version.name, version: identity.version, bytes: written.size))
+    return Manifest.File(path: file.path, size: written.size, sha256: written.sha256)
+  }
+
+  /// One file from the registry to storage. Every attempt begins at the first byte.
+  private func fetch(_ file: ExportSource.File, to key: StorageKey) async throws -> WrittenFile {
+    var arrived: Int64 = 0
+    for attempt in 1... {
+      let upload = try await context.storage.upload(to: key)
+      do {
+        arrived = try await workspace.registry.download(file.file, from: file.location) { try await upload.write($0) }
+        guard let listed = file.file.size, listed != arrived else { return try await upload.finish() }
+        await upload.abandon()
+      } catch let error as RegistryError where error.code == .incompleteBody && attempt < Self.attemptsMax {
+        await upload.abandon()
+        continue
+      } catch {
+        await upload.abandon()
+        throw error
+      }
+      guard attempt < Self.attemptsMax else { break }
+    }
+    throw Trouble(
+      "incomplete_file",
+      "\(file.path) is listed with \(file.file.size ?? 0) bytes, \(arrived) arrived, \(Self.attemptsMax) times. The "
+        + "tracking server or its store cuts the file short. Nothing was recorded; the next run tries again.",
+      retriable: true)
+  }
+
+  /// Writes the JSON files, and the metric histories beside them where they are long.
+  private func documents() async throws -> [Manifest.File] {
+    var files: [Manifest.File] = []
+    var histories: MetricHistories?
+    if let run = source.run {
+      let path = "\(run.id)/\(MetricHistories.fileName)"
+      let key = try folder.file(path)
+      let (read, written) = try await MetricHistories.copy(of: run, in: workspace.registry) {
+        try await context.storage.upload(to: key)
+      }
+      histories = read
+      if let written { files.append(Manifest.File(path: path, size: written.size, sha256: written.sha256)) }
+    }
+    for (path, bytes) in try await source.documents(in: workspace.registry, histories: histories) {
+      guard bytes.count <= StorageLimits.wholeFileBytesMax else {
+        throw Trouble(
+          "document_too_large",
+          "\(path) of \(source.version.name) v\(identity.version) has \(bytes.count) bytes, and an import reads "
+            + "\(StorageLimits.wholeFileBytesMax) at most. The run has too many parameters, tags or metrics.",
+          retriable: false)
+      }
+      let upload = try await context.storage.upload(to: try folder.file(path))
+      do {
+        try await upload.write(bytes)
+        let written = try await upload.finish()
+        files.append(Manifest.File(path: path, size: written.size, sha256: written.sha256))
+      } catch {
+        await upload.abandon()
+        throw error
+      }
+    }
+    return files
+  }
+}
