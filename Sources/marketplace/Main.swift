@@ -43,8 +43,10 @@ struct MarketplaceCommand: AsyncParsableCommand {
     commandName: "marketplace",
     abstract: "The system of record for machine-learning models: observe, export, import, and know what was when.",
     discussion: """
-      Start with 'marketplace init', which writes a commented marketplace.yaml, then 'marketplace doctor' and \
-      'marketplace sync --dry-run'.
+      For example, to begin with:
+        marketplace init                # writes a commented marketplace.yaml
+        marketplace doctor              # says what is wrong with the set-up
+        marketplace sync --dry-run      # says what would be done
 
       Exit codes: 0 done, 1 failed, 2 usage, 3 some items failed, 4 not allowed, 5 a dependency is unavailable, \
       6 another run holds it, 7 conflict, 8 integrity, 9 policy refused, 130/143 interrupted and consistent.

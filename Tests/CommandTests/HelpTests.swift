@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Testing
 
 @testable import marketplace
@@ -15,6 +16,25 @@ struct HelpTests {
       #expect(help.contains("USAGE: marketplace"), "\(path)")
       let isPlain = ["init", "completion"].contains(path.last)
       if !isGroup, !isPlain { #expect(help.contains("--config"), "\(path)") }
+      // The example is one of this command, however its lines are broken.
+      let words = help.split(whereSeparator: \.isWhitespace).joined(separator: " ").components(separatedBy: "USAGE")[0]
+      let example = isGroup ? "marketplace \(path[0]) " : "marketplace \(path.joined(separator: " "))"
+      #expect(words.contains("For example"), "\(path)")
+      #expect(words.contains(example), "\(path)")
+    }
+  }
+
+  @Test("an option is offered where it acts, and nowhere else")
+  func jobOptions() {
+    let jobs: [(any ParsableCommand.Type, retries: Bool, withdraws: Bool)] = [
+      (SyncCommand.self, true, true), (ObserveCommand.self, false, false), (ExportCommand.self, true, false),
+      (ImportCommand.self, true, true),
+    ]
+    for (command, retries, withdraws) in jobs {
+      let help = MarketplaceCommand.helpMessage(for: command)
+      #expect(help.contains("--retry-failed  ") == retries)
+      #expect(help.contains("--max-withdrawals <count>\n") == withdraws)
+      for option in ["--deadline", "--jitter", "--dry-run"] { #expect(help.contains("\n  \(option)")) }
     }
   }
 

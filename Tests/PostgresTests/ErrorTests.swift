@@ -102,7 +102,7 @@ import Testing
     let error = try await #require(throws: PostgresError.self) {
       try await pool.read { try $0.query("SELECT 1") }
     }
-    #expect(error.code == .connectionFailed)
+    #expect(error.code == .connectionString)
     #expect(!error.debugDescription.contains("hunter2"))
     await pool.close()
   }

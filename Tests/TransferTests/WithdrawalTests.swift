@@ -50,6 +50,13 @@ struct WithdrawalTests {
     #expect(!blocked.isClean)
     for number in 1...5 { #expect(try await world.promotion("dev01.m\(number)") == .init(staged: [1], alias: 1)) }
 
+    // What is said is what was allowed, not what is allowed otherwise.
+    let none = try await world.sync { $0.withdrawals = WithdrawalLimit(permitted: 0) }
+    #expect(none.count(.blocked) == 4)
+    let message = none.items.first?.trouble?.message
+    #expect(message?.contains("no longer promotes 4 of 5 models, and this run may withdraw none. ") == true)
+    #expect(blocked.items.first?.trouble?.message.contains("more than 3 and more than a tenth of them.") == true)
+
     // Too small a permission is none.
     let small = try await world.sync { $0.withdrawals = WithdrawalLimit(permitted: 3) }
     #expect(small.count(.blocked) == 4)

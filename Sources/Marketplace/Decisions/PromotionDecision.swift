@@ -114,4 +114,10 @@ public struct WithdrawalLimit: Hashable, Sendable {
     if let permitted { return count <= permitted }
     return count <= Self.withdrawalsFree || Double(count) <= Double(available) * Self.shareFree
   }
+
+  /// Why so many may not be withdrawn, as the end of a sentence that says how many there are.
+  public var words: String {
+    guard let permitted else { return "more than \(Self.withdrawalsFree) and more than a tenth of them" }
+    return "and this run may withdraw \(permitted == 0 ? "none" : "\(permitted)")"
+  }
 }

@@ -20,7 +20,7 @@ struct ConnectionSettings: Sendable {
 
   /// Connects, blocking.
   ///
-  /// - Throws: ``PostgresError/Code/connectionFailed``.
+  /// - Throws: ``PostgresError/Code/connectionFailed``, ``PostgresError/Code/connectionString``.
   func connect() throws -> ConnectionHandle {
     let given = try parse()
     // libpq expands the first dbname as a whole connection string; what follows it wins.
@@ -84,13 +84,14 @@ struct ConnectionSettings: Sendable {
     }
     let reason = isHarmless ? ": \(PostgresError.firstLine(message))" : ""
     return PostgresError(
-      .connectionFailed, "The connection string cannot be read\(reason).",
+      .connectionString, "The connection string cannot be read\(reason).",
       hint: "Write postgresql://user@host:port/database or host=… port=… dbname=… user=…")
   }
 
   private static func failure(_ pointer: OpaquePointer) -> PostgresError {
     let text = String(cString: PQerrorMessage(pointer))
-    let reason = text.split(separator: "\n").joined(separator: "; ")
+    let lines = text.split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+    let reason = lines.joined(separator: "; ")
     let hint =
       if PQconnectionNeedsPassword(pointer) != 0 {
         "The server wants a password: put it into the connection string, PGPASSWORD or ~/.pgpass."

@@ -64,6 +64,8 @@ public struct PostgresError: Error, Sendable, Hashable {
 extension PostgresError.Code {
   /// No connection could be made.
   public static let connectionFailed = Self("connectionFailed")
+  /// The connection string itself cannot be read; nothing was asked.
+  public static let connectionString = Self("connectionString")
   /// The connection broke while it was used; an open transaction has been rolled back by the server.
   public static let connectionLost = Self("connectionLost")
   /// The connection broke during COMMIT: the transaction may or may not be in the database.

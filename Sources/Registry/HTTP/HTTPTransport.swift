@@ -194,6 +194,9 @@ final class HTTPTransport: Sendable {
     let value: String?
     do {
       value = try await credentials.authorization()
+    } catch let error as RegistryError {
+      // Whoever holds the credentials has said already what is wrong with them.
+      throw error
     } catch {
       try Task.checkCancellation()
       throw refuse("the token could not be had: \(RegistryError.bounded("\(error)"))", retriable: true)

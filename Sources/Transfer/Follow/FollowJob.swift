@@ -112,7 +112,13 @@ struct FollowJob: Sendable {
       outcome.items += withdrawals.map { blocked($0, count: losses, available: available) }
     }
     let due = changes.filter { $0.to != nil || mayWithdraw }
-    for change in due where !context.isStopping() { try await apply(change, in: state, outcome: &outcome) }
+    for change in due {
+      guard !context.isStopping() else {
+        outcome.items.append(Item(.left, model: change.model.name, version: change.version))
+        continue
+      }
+      try await apply(change, in: state, outcome: &outcome)
+    }
     let changed = Set(changes.map(\.model.id))
     for model in state.models.values.sorted(by: { $0.id < $1.id })
     where !changed.contains(model.id) && !context.isStopping() {
@@ -126,9 +132,9 @@ struct FollowJob: Sendable {
       .blocked, model: change.model.name,
       trouble: Trouble(
         "too_many_withdrawals",
-        "Not withdrawn: the source no longer promotes \(count) of \(available) models, more than "
-          + "\(WithdrawalLimit.withdrawalsFree) and a tenth at once. If that is meant, run again with "
-          + "--max-withdrawals \(count).", retriable: false))
+        "Not withdrawn: the source no longer promotes \(count) of \(available) models, "
+          + "\(context.options.withdrawals.words). If that is meant, run again with --max-withdrawals \(count).",
+        retriable: false))
   }
 
   private func apply(_ change: PromotionChange, in state: WorkspaceState, outcome: inout Outcome) async throws {

@@ -80,8 +80,9 @@ struct ObserveJob: Sendable {
 
   /// A first sight of the workspace, or a change of its address or rule.
   private func connect(_ draft: inout EventDraft) {
-    guard draft.state.connection != workspace.connection || draft.state.isDisconnected else { return }
-    draft.add(.workspaceConnected(workspace.connection), stream: "workspace", subject: "")
+    guard let connection = workspace.connection else { return }
+    guard draft.state.connection != connection || draft.state.isDisconnected else { return }
+    draft.add(.workspaceConnected(connection), stream: "workspace", subject: "")
   }
 
   /// Which version is current in each model.

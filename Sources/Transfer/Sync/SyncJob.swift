@@ -91,6 +91,10 @@ public struct SyncJob: Sendable {
     _ workspace: WorkspaceID, _ work: () async throws -> WorkspaceJob.Outcome
   ) async throws -> WorkspaceJob.Outcome {
     var outcome = WorkspaceJob.Outcome(report: WorkspaceReport(workspace: workspace))
+    guard !context.isStopping() else {
+      outcome.report.trouble = Trouble.notBegun
+      return outcome
+    }
     do {
       return try await work()
     } catch let error as LedgerError where error.isLostRace {

@@ -132,7 +132,8 @@ struct WorkspaceJob: Sendable {
     _ due: DueTransfer, known: WorkspaceState, stillDue: @Sendable (WorkspaceState) -> DueTransfer?,
     work: @Sendable (DueTransfer) async throws -> (Item, [Int64])
   ) async throws -> (Item, [Int64])? {
-    guard !context.isStopping() else { return nil }
+    let left = (Item(.left, model: due.model.name, version: due.version.number), [Int64]())
+    guard !context.isStopping() else { return left }
     let done: (Item, [Int64])?? = try await locks.ifFree(due.model.id.stream) {
       let state = try await history.load(workspace.id, from: known)
       guard let due = stillDue(state) else { return nil }

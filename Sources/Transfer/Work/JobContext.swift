@@ -75,15 +75,15 @@ public enum JobProgress: Sendable {
 public struct SourceWorkspace: Sendable {
   /// Its id.
   public let id: WorkspaceID
-  /// The connection as it is to stand in the ledger.
-  public let connection: WorkspaceConnected
+  /// The connection as it is to stand in the ledger; `nil` where its settings are not fit to be recorded.
+  public let connection: WorkspaceConnected?
   /// The registry itself.
   public let registry: any ModelRegistry
   /// Whether a tag on the source version tells its owner where it stands in the marketplace.
   public let tagsSource: Bool
 
   /// Puts the parts together.
-  public init(id: WorkspaceID, connection: WorkspaceConnected, registry: any ModelRegistry, tagsSource: Bool) {
+  public init(id: WorkspaceID, connection: WorkspaceConnected?, registry: any ModelRegistry, tagsSource: Bool) {
     self.id = id
     self.connection = connection
     self.registry = registry

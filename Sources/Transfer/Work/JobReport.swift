@@ -75,6 +75,8 @@ public struct Item: Sendable {
     case blocked
     /// Something that cannot be kept in the ledger was left out.
     case skipped
+    /// It was due, and the run was to begin nothing more.
+    case left
   }
 
   /// What was done.

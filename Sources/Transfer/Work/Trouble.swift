@@ -26,6 +26,10 @@ public struct Trouble: Error, Sendable, Hashable, CustomStringConvertible {
   /// The message.
   public var description: String { message }
 
+  /// Of a workspace whose turn came when the run was to begin nothing more.
+  public static let notBegun = Trouble(
+    "not_begun", "It was not begun, since the run was to end. The next run looks at it.", retriable: true)
+
   /// Says of any error what a report and an event need. A lost race, the database's errors and
   /// the task's cancellation are not about one model, so they are not made into trouble but thrown on.
   init(_ error: any Error) throws {

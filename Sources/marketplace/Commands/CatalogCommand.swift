@@ -8,6 +8,7 @@ import Postgres
 struct CatalogCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "catalog", abstract: "What is available, and what was.",
+    discussion: "For example: marketplace catalog list --as-of 2026-03-01",
     subcommands: [List.self, Search.self, Show.self, History.self], defaultSubcommand: List.self)
 
   /// The moment that a question is about.
@@ -34,23 +35,42 @@ struct CatalogCommand: AsyncParsableCommand {
 
   /// `marketplace catalog list`
   struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "Every model of the catalog.")
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "Every model of the catalog.",
+      discussion: """
+        For example:
+          marketplace catalog list --workspace dev01
+          marketplace catalog list --as-of 2026-03-01T09:30:00Z --output json
+        """)
     @OptionGroup var options: GlobalOptions
     @OptionGroup var asOf: AsOfOption
     @Option(help: "Only this workspace's models.") var workspace: String?
 
     func run() async throws {
       let entries = try await Workplace.use(try Settings(options), options: options) { place in
-        try await Catalog(place.pool).list(asOf: try await asOf.moment(place), workspace: workspace)
+        let catalog = Catalog(place.pool)
+        let entries = try await catalog.list(asOf: try await asOf.moment(place), workspace: workspace)
+        if entries.isEmpty, let workspace { try await Self.expectKnown(workspace, in: catalog) }
+        return entries
       }
       try CatalogOutput.print(entries, schema: "marketplace.catalog.list/1", options)
+    }
+
+    /// A name with a typing error must not pass for a workspace without models.
+    private static func expectKnown(_ workspace: String, in catalog: Catalog) async throws {
+      let known = try await catalog.workspaces().map(\.workspace)
+      guard !known.contains(workspace) else { return }
+      throw Failure(
+        .usage, "unknown_workspace",
+        "'\(workspace)' is no known workspace. Known: \(known.isEmpty ? "none yet" : known.joined(separator: ", ")).")
     }
   }
 
   /// `marketplace catalog search`
   struct Search: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "search", abstract: "Models whose names, descriptions, tags or owner hold every word.")
+      commandName: "search", abstract: "Models whose names, descriptions, tags or owner hold every word.",
+      discussion: "For example: marketplace catalog search readmission xgboost")
     @OptionGroup var options: GlobalOptions
     @OptionGroup var asOf: AsOfOption
     @Argument(help: "The words.") var words: [String]
@@ -66,7 +86,8 @@ struct CatalogCommand: AsyncParsableCommand {
   /// `marketplace catalog show`
   struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "show", abstract: "One model: what it is, where it comes from, how to load it.")
+      commandName: "show", abstract: "One model: what it is, where it comes from, how to load it.",
+      discussion: "For example: marketplace catalog show dev01.readmission-risk")
     @OptionGroup var options: GlobalOptions
     @OptionGroup var asOf: AsOfOption
     @Argument(help: "Its name in the marketplace, or workspace/name.") var model: String
@@ -86,7 +107,8 @@ struct CatalogCommand: AsyncParsableCommand {
   /// `marketplace catalog history`
   struct History: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "history", abstract: "Everything that happened to a model, in order.")
+      commandName: "history", abstract: "Everything that happened to a model, in order.",
+      discussion: "For example: marketplace catalog history dev01/readmission-risk")
     @OptionGroup var options: GlobalOptions
     @OptionGroup var asOf: AsOfOption
     @Argument(help: "Its name in the marketplace, or workspace/name.") var model: String

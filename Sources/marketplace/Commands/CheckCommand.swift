@@ -8,7 +8,11 @@ import Transfer
 struct CheckCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Test what must always hold, against ledger, storage and registry.",
-    discussion: "Changes nothing. Exit code 8 when something does not hold.")
+    discussion: """
+      Changes nothing. Exit code 8 when something does not hold. For example:
+        marketplace check
+        marketplace check --read-data --without-registry
+      """)
   @OptionGroup var options: GlobalOptions
 
   @Flag(help: "Read and hash every byte of every live export, not only manifests and sizes.")

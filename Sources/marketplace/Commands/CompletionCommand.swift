@@ -6,13 +6,18 @@ struct CompletionCommand: ParsableCommand {
     commandName: "completion", abstract: "Print a completion script for your shell.",
     discussion: "For example: marketplace completion bash > /etc/bash_completion.d/marketplace")
 
-  @Argument(help: "bash, zsh or fish.")
-  var shell: String
+  /// The shells that a script can be made for.
+  enum Shell: String, ExpressibleByArgument, CaseIterable {
+    case bash
+    case zsh
+    case fish
+  }
+
+  @Argument(help: "The shell.")
+  var shell: Shell
 
   func run() throws {
-    guard let shell = CompletionShell(rawValue: shell) else {
-      throw ValidationError("'\(shell)' is not a shell known here: use bash, zsh or fish.")
-    }
+    guard let shell = CompletionShell(rawValue: shell.rawValue) else { return }
     Console.data(MarketplaceCommand.completionScript(for: shell))
   }
 }

@@ -11,7 +11,12 @@ import Transfer
 struct DoctorCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Find what is wrong with the set-up, and say how to mend it.",
-    discussion: "Changes nothing but a small file that it writes to the storage and removes again.")
+    discussion: """
+      Changes nothing but a small file that it writes to the storage and removes again. Exit code 1 when there is a \
+      problem. For example:
+        marketplace doctor
+        marketplace doctor --output json --config /etc/marketplace/marketplace.yaml
+      """)
   @OptionGroup var options: GlobalOptions
 
   /// The oldest MLflow without known holes that let a stranger read files (CVE-2026-2614 and before).
@@ -51,7 +56,7 @@ struct DoctorCommand: AsyncParsableCommand {
     case .table:
       for finding in findings {
         let mark = finding.level == .ok ? "ok     " : finding.level == .warning ? "warning" : "PROBLEM"
-        Console.data("  \(mark)  \(finding.what): \(Sentence.printable(finding.message))")
+        Console.data("  \(mark)  \(finding.what): \(Sentence.oneLine(finding.message))")
         if let fix = finding.fix { Console.data("           → \(fix)") }
       }
     }
@@ -141,7 +146,7 @@ struct DoctorCommand: AsyncParsableCommand {
   private func registries(_ settings: Settings) async throws -> [Finding] {
     var findings: [Finding] = []
     for workspace in try settings.workspaces(named: []) {
-      findings.append(await probe("workspace \(workspace.id)") { try settings.source(workspace).registry })
+      findings.append(await probe("workspace \(workspace.id)") { try settings.source(workspace).source.registry })
     }
     if settings.file.marketplace == nil {
       findings.append(

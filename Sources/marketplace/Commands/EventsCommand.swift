@@ -7,13 +7,18 @@ import Postgres
 struct EventsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "events", abstract: "Read, append and follow the ledger.",
+    discussion: "For example: marketplace events read dev01 --limit 20",
     subcommands: [Read.self, Append.self, Tail.self])
 
   /// `marketplace events read`
   struct Read: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "read", abstract: "Print events, one JSON object a line.",
-      discussion: "Of a workspace by sequence, of a stream by version, or of everything by position.")
+      discussion: """
+        Of a workspace by sequence, of a stream by version, or of everything by position. For example:
+          marketplace events read dev01 --type ExportFailed --type ImportFailed
+          marketplace events read --after 4711 --limit 100
+        """)
     @OptionGroup var options: GlobalOptions
 
     @Argument(help: "The workspace; everything that is sealed when none is named.")
@@ -37,12 +42,19 @@ struct EventsCommand: AsyncParsableCommand {
     func validate() throws {
       if stream != nil, workspace == nil { throw ValidationError("--stream needs a workspace.") }
       if let run, UUID(uuidString: run) == nil { throw ValidationError("--run takes the id that a run printed.") }
+      if let limit, limit < 0 { throw ValidationError("--limit must be 0 or more.") }
+      if after < 0 { throw ValidationError("--after must be 0 or more.") }
     }
 
     func run() async throws {
       try await Workplace.use(try Settings(options), options: options) { place in
         let wanted = run.flatMap { UUID(uuidString: $0) }
-        if workspace == nil { _ = try await place.ledger.seal() }
+        if let workspace {
+          // A name with a typing error must not pass for a workspace without events.
+          _ = try await place.workspaceIDs(named: [workspace])
+        } else {
+          try await place.sealIfAllowed()
+        }
         var printed = 0
         var cursor = after
         while limit.map({ printed < $0 }) ?? true {
@@ -77,8 +89,8 @@ struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "append", abstract: "Append one event.",
       discussion: """
-        For example: marketplace events append dev01 --stream evaluation/nightly --type acme.Evaluated '{"auc":0.91}'. Giving the same --id again is harmless: \
-        the event keeps its sequence.
+        Giving the same --id again is harmless: the event keeps its sequence. For example:
+          marketplace events append dev01 --stream evaluation/nightly --type acme.Evaluated '{"auc":0.91}'
         """)
     @OptionGroup var options: GlobalOptions
 
@@ -90,6 +102,13 @@ struct EventsCommand: AsyncParsableCommand {
     @Option(help: "The stream's version this was decided on; refused when it has moved.") var expectedVersion: Int64?
     @Option(help: "When it happened, RFC 3339.") var occurredAt: String?
 
+    func validate() throws {
+      if let id, UUID(uuidString: id) == nil { throw ValidationError("--id takes a UUID.") }
+      if let occurredAt, Timestamp(rfc3339: occurredAt) == nil {
+        throw ValidationError("--occurred-at takes RFC 3339, such as 2026-03-01T00:00:00Z.")
+      }
+    }
+
     private struct JSON: Encodable {
       var schema = "marketplace.append/1"
       var workspace: String
@@ -99,15 +118,8 @@ struct EventsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-      guard let eventID = id.map({ UUID(uuidString: $0) }) ?? UUID() else {
-        throw ValidationError("--id takes a UUID.")
-      }
-      let occurred = try occurredAt.map { text in
-        guard let time = Timestamp(rfc3339: text) else {
-          throw ValidationError("--occurred-at takes RFC 3339, such as 2026-03-01T00:00:00Z.")
-        }
-        return time
-      }
+      let eventID = id.flatMap { UUID(uuidString: $0) } ?? UUID()
+      let occurred = occurredAt.flatMap { Timestamp(rfc3339: $0) }
       let text = try json.flatMap { $0 == "-" ? nil : $0 } ?? Self.standardInput()
       let event = NewEvent(
         stream: stream, expectedVersion: expectedVersion, id: eventID, type: type, occurredAt: occurred, data: text,
@@ -137,7 +149,10 @@ struct EventsCommand: AsyncParsableCommand {
   struct Tail: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "tail", abstract: "Print events in the global order as they come, one JSON object a line.",
-      discussion: "Nothing is skipped and nothing printed twice; --after goes on from a position.")
+      discussion: """
+        Nothing is skipped and nothing printed twice; --after goes on from a position. For example:
+          marketplace events tail --after 4711
+        """)
     @OptionGroup var options: GlobalOptions
 
     @Option(help: "Begin after this position.")

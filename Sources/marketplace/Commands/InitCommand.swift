@@ -4,7 +4,8 @@ import Foundation
 /// `marketplace init`
 struct InitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "init", abstract: "Write a commented configuration to begin with.")
+    commandName: "init", abstract: "Write a commented configuration to begin with.",
+    discussion: "An existing file is left as it is. For example: marketplace init /etc/marketplace/marketplace.yaml")
 
   @Argument(help: "Where to write it.")
   var path = "marketplace.yaml"

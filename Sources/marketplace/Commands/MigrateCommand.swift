@@ -6,7 +6,10 @@ import Postgres
 struct MigrateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate", abstract: "Bring the database's schema up to date.",
-    discussion: "Safe to run twice and from two places at once. An applied migration that was edited is refused.")
+    discussion: """
+      Safe to run twice and from two places at once. An applied migration that was edited is refused. For example:
+        marketplace migrate --database 'dbname=marketplace user=marketplace_admin'
+      """)
   @OptionGroup var options: GlobalOptions
 
   private struct JSON: Encodable {

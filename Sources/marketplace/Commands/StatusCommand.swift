@@ -7,10 +7,40 @@ import Postgres
 struct StatusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status", abstract: "Whether anything needs doing, in a few lines.",
-    discussion: "Asks the ledger only, no registry. Exit code 3 when something needs doing.")
-  @OptionGroup var options: GlobalOptions
+    discussion: """
+      Asks the ledger only, no registry. Exit code 3 when something needs doing; metrics say so themselves and end \
+      with 0. For example:
+        marketplace status
+        marketplace status --output prometheus --file /var/lib/prometheus/node-exporter/marketplace.prom
+      """)
+  @OptionGroup var options: PlaceOptions
 
-  private struct Facts: Encodable, Sendable {
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "How to print: table for people, json for programs, prometheus for monitoring (text format 0.0.4).",
+      valueName: "format"))
+  var output: Format = .table
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Write there, replacing the file in one step, for a textfile collector; with prometheus or json.",
+      valueName: "path"))
+  var file: String?
+
+  /// How the status is printed.
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    case table
+    case json
+    case prometheus
+  }
+
+  func validate() throws {
+    if file != nil, output == .table { throw ValidationError("--file goes with --output prometheus or json.") }
+  }
+
+  struct Facts: Encodable, Sendable {
     var schema = "marketplace.status/1"
     var workspaces: Int
     var last_read: String?
@@ -22,6 +52,7 @@ struct StatusCommand: AsyncParsableCommand {
     var stale: [String]
     var events: Int
     var unsealed: Int
+    var by_workspace: [WorkspaceStatus]
   }
 
   func run() async throws {
@@ -30,17 +61,26 @@ struct StatusCommand: AsyncParsableCommand {
     let facts = try await Workplace.use(settings, options: options) { place in
       try await Self.collect(place, configured: configured)
     }
-    switch options.output {
-    case .json: try JSONOutput.print(facts)
+    switch output {
+    case .json: try write(try JSONOutput.text(facts))
     case .table: Self.print(facts)
+    case .prometheus:
+      try write(StatusMetrics(facts, at: Date()).text)
+      return
     }
     let isWell = facts.failing.isEmpty && facts.unreadable.isEmpty && facts.stale.isEmpty
     if !isWell { throw JobEnded(status: .someFailed) }
   }
 
+  /// To standard output, or as the file that was named.
+  private func write(_ text: String) throws {
+    guard let file else { return Console.data(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
+    try ReplacedFile(path: file).write(text.hasSuffix("\n") ? text : text + "\n")
+  }
+
   private static func collect(_ place: Workplace, configured: Set<String>) async throws -> Facts {
     let catalog = Catalog(place.pool)
-    let workspaces = try await catalog.workspaces().filter { $0.registry != nil }
+    let workspaces = try await catalog.workspaces().filter { $0.registry != nil || $0.unreadableSince != nil }
     let entries = try await catalog.list()
     let counts = try await place.pool.read { session in
       try session.query(
@@ -65,7 +105,8 @@ struct StatusCommand: AsyncParsableCommand {
       unattended: workspaces.filter { $0.state != "disconnected" && !configured.contains($0.workspace) }.map(
         \.workspace),
       stale: try await Projections(place.pool).stale().map { "\($0.workspace) from sequence \($0.from)" },
-      events: try counts.int("events"), unsealed: try counts.int("unsealed"))
+      events: try counts.int("events"), unsealed: try counts.int("unsealed"),
+      by_workspace: WorkspaceStatus.all(of: workspaces, entries, configured: configured))
   }
 
   private static func print(_ facts: Facts) {

@@ -9,11 +9,14 @@ import Postgres
 struct WorkspaceCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "workspace", abstract: "The workspaces: who was read when, and letting one go.",
+    discussion: "For example: marketplace workspace list",
     subcommands: [List.self, Disconnect.self], defaultSubcommand: List.self)
 
   /// `marketplace workspace list`
   struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "Every workspace ever connected.")
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "Every workspace ever connected.",
+      discussion: "For example: marketplace workspace list --output json")
     @OptionGroup var options: GlobalOptions
 
     private struct JSON: Encodable {
@@ -74,11 +77,18 @@ struct WorkspaceCommand: AsyncParsableCommand {
       commandName: "disconnect", abstract: "Stop following a workspace: its models are withdrawn at the next sync.",
       discussion: """
         A workspace that is merely left out of the configuration keeps its models. This says that it is gone for \
-        good. Its history stays; connecting it again is done by configuring it again.
+        good. Its history stays; connecting it again is done by configuring it again. For example:
+          marketplace workspace disconnect dev03 --reason 'closed in March'
         """)
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The workspace.") var workspace: String
     @Option(help: "Why, for the record.") var reason: String?
+
+    private struct JSON: Encodable {
+      var schema = "marketplace.workspace.disconnect/1"
+      var workspace: String
+      var sequence: Int64
+    }
 
     func run() async throws {
       let settings = try Settings(options)
@@ -104,7 +114,11 @@ struct WorkspaceCommand: AsyncParsableCommand {
           data: try data.json(), cause: nil)
         return try await place.ledger.append([event], to: id.text, run: nil).sequences[0]
       }
-      Console.data("  \(workspace) is disconnected (\(workspace)/\(sequence)); the next sync withdraws its models")
+      switch options.output {
+      case .json: try JSONOutput.print(JSON(workspace: workspace, sequence: sequence))
+      case .table:
+        Console.data("  \(workspace) is disconnected (\(workspace)/\(sequence)); the next sync withdraws its models")
+      }
     }
   }
 }

@@ -15,34 +15,60 @@ private struct Access {
   var passwordEnvironment: String?
 }
 
+/// A registry as it is configured, or what keeps it from being used.
+struct ConfiguredRegistry {
+  /// Never connects to anything, and fails with `trouble`, where there is some.
+  var registry: any ModelRegistry
+  var trouble: RegistryError?
+
+  /// Whether the address itself, or what goes with it, cannot be right: then it is not fit to be recorded either,
+  /// since it may hold a password.
+  var isMalformed: Bool { trouble?.code == .configuration }
+}
+
+/// A source workspace, and what keeps its registry from being used.
+struct ConfiguredSource {
+  var source: SourceWorkspace
+  var trouble: RegistryError?
+}
+
 extension Settings {
   /// A source workspace, ready to be worked on.
-  func source(_ workspace: Configuration.Workspace) throws -> SourceWorkspace {
+  ///
+  /// What is wrong with its address or its credentials is its own trouble: its registry fails with it, and no other
+  /// workspace's.
+  ///
+  /// - Throws: ``DomainError`` for an id that is none.
+  func source(_ workspace: Configuration.Workspace) throws -> ConfiguredSource {
     let standard = (file.promoted ?? .init()).rule(otherwise: .standard)
     let rule = (workspace.promoted ?? .init()).rule(otherwise: standard)
-    let registry = try open(
+    let opened = try open(
       Access(
         place: "workspace \(workspace.id)", registry: workspace.registry,
         mlflowWorkspace: workspace.mlflow_workspace, tokenFile: workspace.token_file,
         tokenEnvironment: workspace.token_env, username: workspace.username, passwordFile: workspace.password_file,
         passwordEnvironment: workspace.password_env))
-    return SourceWorkspace(
-      id: try WorkspaceID(workspace.id),
-      connection: WorkspaceConnected(
-        registry: workspace.registry, kind: "mlflow", mlflowWorkspace: workspace.mlflow_workspace, promoted: rule),
-      registry: registry, tagsSource: workspace.tag_source ?? false)
+    let connection = WorkspaceConnected(
+      registry: workspace.registry, kind: "mlflow", mlflowWorkspace: workspace.mlflow_workspace, promoted: rule)
+    return ConfiguredSource(
+      source: SourceWorkspace(
+        id: try WorkspaceID(workspace.id), connection: opened.isMalformed ? nil : connection,
+        registry: opened.registry, tagsSource: workspace.tag_source ?? false),
+      trouble: opened.trouble)
   }
 
-  /// The marketplace registry, if one is configured.
+  /// The marketplace registry, if one is configured. As with a source, wrong credentials are told by its first call.
+  ///
+  /// - Throws: ``DomainError`` for a name template that cannot be used.
   func target() throws -> MarketplaceTarget? {
     guard let target = file.marketplace else { return nil }
-    let registry = try open(
+    let opened = try open(
       Access(
         place: "marketplace", registry: target.registry, mlflowWorkspace: target.mlflow_workspace,
         tokenFile: target.token_file, tokenEnvironment: target.token_env, username: target.username,
         passwordFile: target.password_file, passwordEnvironment: target.password_env))
     return MarketplaceTarget(
-      id: target.id ?? "marketplace", registry: registry,
+      id: target.id ?? "marketplace", registry: opened.registry,
       template: try target.name.map { try NameTemplate($0) } ?? .standard,
       stage: named(target.stage, otherwise: "Production"), alias: named(target.alias, otherwise: "champion"))
   }
@@ -53,51 +79,76 @@ extension Settings {
     return name.isEmpty ? nil : name
   }
 
-  private func open(_ access: Access) throws -> any ModelRegistry {
+  private func open(_ access: Access) throws -> ConfiguredRegistry {
     do {
       var configuration = MLflowRegistry.Configuration(
         url: access.registry, credentials: try credentials(access), mlflowWorkspace: access.mlflowWorkspace)
       configuration.capacity = try capacities.capacity(of: access.registry)
       configuration.userAgent = "model-marketplace/\(ProgramVersion.text)"
-      return try MLflowRegistry(configuration)
+      return ConfiguredRegistry(registry: try MLflowRegistry(configuration))
     } catch let error as RegistryError {
-      throw Failure(.usage, "configuration_registry", "\(access.place): \(error)")
+      return ConfiguredRegistry(registry: try Self.closed(error), trouble: error)
     }
   }
 
+  /// A registry whose every call fails with what is wrong with its settings. Credentials are asked for before
+  /// anything is sent, and RFC 6761 reserves the name, so nothing is connected to.
+  private static func closed(_ error: RegistryError) throws -> any ModelRegistry {
+    try MLflowRegistry(
+      MLflowRegistry.Configuration(url: "http://closed.invalid", credentials: .bearer(refreshing: { throw error })))
+  }
+
   private func credentials(_ access: Access) throws -> Credentials {
-    let token = try secret(file: access.tokenFile, variable: access.tokenEnvironment, of: access, "token")
-    if let token {
+    if let file = access.tokenFile {
+      let path = self.path(ofSecret: file)
+      _ = try Self.read(path, of: access.place, "token")
       // A token file may be renewed while we run, so it is read for every request that needs it.
-      guard let path = access.tokenFile else { return .bearer(token) }
       return .bearer(refreshing: { try Settings.read(path, of: access.place, "token") })
+    }
+    if let token = try secret(file: nil, variable: access.tokenEnvironment, of: access, "token") {
+      return .bearer(token)
     }
     guard let username = access.username else { return .none }
     let password = try secret(
       file: access.passwordFile, variable: access.passwordEnvironment, of: access, "password")
     guard let password else {
-      throw Failure(
-        .usage, "configuration_credentials",
-        "\(access.place): username is set, so set password_file or password_env too.")
+      throw Self.refuse(
+        access.place, "username is set, and neither password_file nor password_env", "Set one of them.")
     }
     return .basic(user: username, password: password)
   }
 
   private func secret(file: String?, variable: String?, of access: Access, _ what: String) throws -> String? {
-    if let file { return try Self.read(file, of: access.place, what) }
+    if let file { return try Self.read(path(ofSecret: file), of: access.place, what) }
     guard let variable else { return nil }
     guard let value = environment[variable], !value.isEmpty else {
-      throw Failure(
-        .usage, "configuration_credentials",
-        "\(access.place): the environment variable \(variable) for its \(what) is not set.")
+      throw Self.refuse(
+        access.place, "the environment variable \(variable) for its \(what) is not set",
+        "Set it where the command is started, or name a file.")
     }
     return value
   }
 
+  /// A relative path is one in the directory where a service manager puts credentials, where there is one.
+  private func path(ofSecret file: String) -> String {
+    guard !file.hasPrefix("/"), let directory = environment["CREDENTIALS_DIRECTORY"], !directory.isEmpty else {
+      return file
+    }
+    return directory + "/" + file
+  }
+
   private static func read(_ path: String, of place: String, _ what: String) throws -> String {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw Failure(.usage, "configuration_credentials", "\(place): its \(what) file \(path) cannot be read.")
+      throw refuse(place, "its \(what) file \(path) cannot be read", "Check the path, and who may read it.")
     }
-    return text.trimmingCharacters(in: .whitespacesAndNewlines)
+    let secret = text.trimmingCharacters(in: .whitespacesAndNewlines)
+    guard !secret.isEmpty else {
+      throw refuse(place, "its \(what) file \(path) is empty", "Put the \(what) there.")
+    }
+    return secret
+  }
+
+  private static func refuse(_ place: String, _ message: String, _ advice: String) -> RegistryError {
+    RegistryError(.notAuthenticated, operation: "reading the credentials of \(place)", message: message, advice: advice)
   }
 }

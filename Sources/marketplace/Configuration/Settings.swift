@@ -5,30 +5,46 @@ import Registry
 import Storage
 import Transfer
 
-/// The options that every command takes.
-struct GlobalOptions: ParsableArguments {
+/// Where everything is: options that every command takes.
+struct PlaceOptions: ParsableArguments {
   @Option(
     name: .long,
-    help:
-      "The configuration. Otherwise $MARKETPLACE_CONFIG, ./marketplace.yaml, ~/.config/marketplace/marketplace.yaml or /etc/marketplace/marketplace.yaml."
-  )
+    help: ArgumentHelp(
+      "The configuration. Otherwise $MARKETPLACE_CONFIG, ./marketplace.yaml, ~/.config/marketplace/marketplace.yaml or /etc/marketplace/marketplace.yaml.",
+      valueName: "file"))
   var config: String?
 
-  @Option(name: .long, help: "PostgreSQL, as any libpq connection string; over the environment and the file.")
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "PostgreSQL, as any libpq connection string; over the environment and the file.", valueName: "conninfo"))
   var database: String?
 
-  @Option(name: .long, help: "The data directory; over the environment and the file.")
+  @Option(
+    name: .long,
+    help: ArgumentHelp("The data directory; over the environment and the file.", valueName: "directory"))
   var data: String?
 
   @Option(
-    name: .long, help: "The external storage, such as file:///srv/marketplace; over the environment and the file.")
+    name: .long,
+    help: ArgumentHelp(
+      "The external storage, such as file:///srv/marketplace; over the environment and the file.", valueName: "url"))
   var storage: String?
-
-  @Option(name: .shortAndLong, help: "How to print: table for people, json for programs.")
-  var output: OutputFormat = .table
 
   @Flag(name: .shortAndLong, help: "Print no progress and no remarks, only data and errors.")
   var quiet = false
+}
+
+/// The options that every command takes, where tables and JSON are all it prints.
+struct GlobalOptions: ParsableArguments {
+  @OptionGroup var place: PlaceOptions
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("How to print: table for people, json for programs.", valueName: "format"))
+  var output: OutputFormat = .table
+
+  var quiet: Bool { place.quiet }
 }
 
 /// How results are printed.
@@ -53,6 +69,11 @@ struct Settings {
   ///
   /// - Throws: ``Failure`` for a file that is named and cannot be read, or that is malformed.
   init(_ options: GlobalOptions, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+    try self.init(options.place, environment: environment)
+  }
+
+  /// The same, for a command with formats of its own.
+  init(_ options: PlaceOptions, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
     self.environment = environment
     path = try Self.find(options, environment)
     file = try path.map(Configuration.read) ?? Configuration()
@@ -63,7 +84,7 @@ struct Settings {
     storageURL = options.storage ?? environment["MARKETPLACE_STORAGE"] ?? file.storage ?? "file://\(data)/storage"
   }
 
-  private static func find(_ options: GlobalOptions, _ environment: [String: String]) throws -> String? {
+  private static func find(_ options: PlaceOptions, _ environment: [String: String]) throws -> String? {
     if let named = options.config ?? environment["MARKETPLACE_CONFIG"] {
       guard FileManager.default.fileExists(atPath: named) else {
         throw Failure(

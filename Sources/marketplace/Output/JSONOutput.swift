@@ -20,8 +20,13 @@ enum JSONOutput {
 
   /// Prints an object whose `schema` names its form and version.
   static func print(_ value: some Encodable) throws {
+    Console.data(try text(value))
+  }
+
+  /// The same as text.
+  static func text(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-    Console.data(String(decoding: try encoder.encode(value), as: UTF8.self))
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
   }
 }

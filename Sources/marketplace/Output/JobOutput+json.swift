@@ -15,12 +15,16 @@ extension JobOutput {
     var workspaces: [Workspace]
     var unattended: [String]
     var marketplace_error: Problem?
+    /// Whether the deadline came, where one was given and it kept something from being begun.
+    var deadline_passed: Bool
 
     struct Summary: Encodable {
       var planned: Int
       var done: Int
       var skipped: Int
       var failed: Int
+      /// Due, and not begun before the deadline or the interruption.
+      var left: Int
       var bytes: Int64
       /// Items by what was done.
       var actions: [String: Int]
@@ -69,7 +73,8 @@ extension JobOutput {
       schema: "marketplace.\(name)/1", run: report.run.uuidString.lowercased(), dry_run: isDryRun,
       exit_code: status.rawValue, seconds: seconds, requests: requests,
       summary: .init(
-        planned: items.count, done: isDryRun ? 0 : items.count - failed - skipped, skipped: skipped, failed: failed,
+        planned: items.count, done: isDryRun ? 0 : items.count - failed - skipped - left.items,
+        skipped: skipped, failed: failed, left: left.items,
         bytes: items.reduce(0) { $0 + ($1.action == .exported ? $1.bytes : 0) },
         actions: Dictionary(grouping: items, by: \.action.rawValue).mapValues(\.count)),
       workspaces: report.workspaces.map { workspace in
@@ -83,6 +88,7 @@ extension JobOutput {
               marketplace_name: item.marketplaceName, bytes: item.bytes, error: item.trouble.map(JSON.Problem.init))
           })
       }, unattended: report.unattended.map(\.text),
-      marketplace_error: report.marketplaceTrouble.map(JSON.Problem.init))
+      marketplace_error: report.marketplaceTrouble.map(JSON.Problem.init),
+      deadline_passed: deadline != nil && left != (0, 0))
   }
 }

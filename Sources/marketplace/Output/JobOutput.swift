@@ -13,8 +13,15 @@ struct JobOutput {
   let requests: Int
   let seconds: Double
   let interrupted: ExitStatus?
+  /// The deadline, when it has passed.
+  var deadline: Span?
 
   private var items: [Item] { report.workspaces.flatMap(\.items) }
+
+  /// Pieces of work that were due, and workspaces, which the run did not begin.
+  var left: (items: Int, workspaces: Int) {
+    (count(.left), report.workspaces.count { $0.trouble?.code == Trouble.notBegun.code })
+  }
 
   private func count(_ action: Item.Action) -> Int { items.count { $0.action == action } }
 
@@ -23,7 +30,7 @@ struct JobOutput {
     if let interrupted { return interrupted }
     let hasTrouble = report.workspaces.contains { $0.trouble != nil } || report.marketplaceTrouble != nil
     if hasTrouble || items.contains(where: \.isFailure) { return .someFailed }
-    if items.contains(where: { $0.action == .invalidated }) { return .someFailed }
+    if items.contains(where: { $0.action == .invalidated || $0.action == .left }) { return .someFailed }
     return items.contains { $0.action == .busy } ? .held : .done
   }
 
@@ -37,14 +44,23 @@ struct JobOutput {
       Console.data("  marketplace  NOT followed: \(Sentence.printable(trouble.message))")
     }
     Console.data("  " + summary)
-    if status == .interrupted || status == .terminated {
-      Console.data("  interrupted: what is recorded is consistent; run again to go on")
-    }
+    if let ending { Console.data("  " + ending) }
+  }
+
+  /// Why the run ended before everything was done.
+  private var ending: String? {
+    if interrupted != nil { return "interrupted: what is recorded is consistent; run again to go on" }
+    guard let deadline, left != (0, 0) else { return nil }
+    let rest = [(left.items, "item"), (left.workspaces, "workspace")].filter { $0.0 > 0 }
+    let words = rest.map { Sentence.count($0.0, $0.1) }.joined(separator: " and ")
+    return "the deadline of \(deadline.text) has passed: \(words) left; run again to go on"
   }
 
   private func print(_ workspace: WorkspaceReport, width: Int) {
     let id = workspace.workspace.text + String(repeating: " ", count: width - workspace.workspace.text.count)
-    if let trouble = workspace.trouble {
+    if workspace.trouble?.code == Trouble.notBegun.code {
+      Console.data("  \(id)  not begun")
+    } else if let trouble = workspace.trouble {
       Console.data("  \(id)  NOT read: \(Sentence.printable(trouble.message)) Its models keep their state.")
     } else if let line = summaryLine(workspace) {
       Console.data("  \(id)  \(line)")
@@ -120,6 +136,7 @@ struct JobOutput {
       case .busy: "another run is working on it"
       case .blocked: "NOT withdrawn"
       case .skipped: "left out"
+      case .left: "left for the next run"
       }
     }
     return would + words.joined(separator: ", ")
@@ -132,11 +149,13 @@ struct JobOutput {
     if isQuiet, report.marketplaceTrouble == nil {
       return "nothing changed in \(Sentence.count(report.workspaces.count, "workspace")) \(cost)"
     }
-    let unread = report.workspaces.count { $0.trouble != nil }
+    let unread = report.workspaces.count { $0.trouble != nil } - left.workspaces
     var parts = ["\(count(.exported)) exported", "\(count(.imported)) imported"]
     if count(.rolledBack) > 0 { parts.append("\(count(.rolledBack)) rolled back") }
     if count(.withdrawn) > 0 { parts.append("\(count(.withdrawn)) withdrawn") }
     parts.append("\(items.count(where: \.isFailure)) failed")
+    if left.items > 0 { parts.append("\(left.items) left") }
+    if left.workspaces > 0 { parts.append("\(Sentence.count(left.workspaces, "workspace")) not begun") }
     if unread > 0 { parts.append("\(Sentence.count(unread, "workspace")) not read") }
     let done = parts.joined(separator: ", ")
     let plan = isDryRun ? "plan, nothing was changed: " : ""

@@ -30,6 +30,11 @@ enum Sentence {
     String(time.rfc3339.prefix(19)).replacing("T", with: " ")
   }
 
+  /// A message of several lines as one.
+  static func oneLine(_ text: String) -> String {
+    printable(text.split(whereSeparator: \.isNewline).joined(separator: " "))
+  }
+
   /// A name from a registry, without what could move a terminal's cursor or forge a line of a log.
   static func printable(_ text: String) -> String {
     var result = ""

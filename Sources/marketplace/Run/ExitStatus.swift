@@ -29,7 +29,7 @@ enum ExitStatus: Int32 {
     case let error as PostgresError: self = Self.of(error)
     case let error as RegistryError: self = Self.of(error)
     case let error as StorageError: self = Self.of(error)
-    case is DomainError: self = .failed
+    case let error as DomainError: self = Self.of(error)
     case is CancellationError: self = .interrupted
     default:
       switch MarketplaceCommand.exitCode(for: error) {
@@ -49,8 +49,14 @@ enum ExitStatus: Int32 {
     }
   }
 
+  /// An id or a template comes from the configuration or the arguments; the rest from events.
+  private static func of(_ error: DomainError) -> ExitStatus {
+    error.code == .invalidWorkspaceID || error.code == .invalidNameTemplate ? .usage : .failed
+  }
+
   private static func of(_ error: PostgresError) -> ExitStatus {
-    switch error.sqlState?.prefix(2) {
+    if error.code == .connectionString { return .usage }
+    return switch error.sqlState?.prefix(2) {
     case "42" where error.sqlState == "42501", "28": .notAllowed
     case "08", "53", "57", "55", nil: .unavailable
     default: .failed

@@ -6,9 +6,12 @@ import Synchronization
 /// Either way what is recorded is consistent, and the next run goes on from there.
 final class Interruption: Sendable {
   private let signal = Mutex<Int32?>(nil)
+  private let arrivals: AsyncStream<Void>
+  private let arrival: AsyncStream<Void>.Continuation
 
   /// Begins to listen.
   init() {
+    (arrivals, arrival) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     for number in [SIGINT, SIGTERM] {
       Foundation.signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
@@ -26,6 +29,16 @@ final class Interruption: Sendable {
     signal.withLock { $0 }.map { $0 == SIGTERM ? .terminated : .interrupted }
   }
 
+  /// Waits, or until one arrives.
+  func wait(for duration: Duration) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await Task.sleep(for: duration) }
+      group.addTask { [arrivals] in for await _ in arrivals { return } }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
   private func arrive(_ number: Int32) {
     let isSecond = signal.withLock { signal in
       defer { signal = signal ?? number }
@@ -33,5 +46,6 @@ final class Interruption: Sendable {
     }
     if isSecond { exit((number == SIGTERM ? ExitStatus.terminated : .interrupted).rawValue) }
     Console.write("\n  finishing what is begun; once more stops at once\n")
+    arrival.yield()
   }
 }

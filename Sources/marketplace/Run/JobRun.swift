@@ -4,51 +4,47 @@ import Marketplace
 import Registry
 import Transfer
 
-/// One run of a job from the command line: set up, run, report, exit code.
+/// One run of a job from the command line: set up, wait, run, report, exit code.
 struct JobRun {
   let name: String
   let steps: SyncJob.Steps
   let options: GlobalOptions
   let arguments: JobArguments
+  var retryFailed = false
+  var maxWithdrawals: Int?
 
   func run() async throws {
-    let settings = try Settings(options)
-    let configured = try settings.workspaces(named: arguments.workspaces)
-    guard !configured.isEmpty else {
-      throw Failure(
-        .usage, "no_workspaces",
-        "No workspaces are configured\(settings.path.map { " in \($0)" } ?? ""). 'marketplace init' writes a configuration to begin with."
-      )
-    }
-    let sources = try configured.map(settings.source)
-    let named = Set(try settings.workspaces(named: []).map { try WorkspaceID($0.id) })
-    let target = try settings.target()
-    if steps == .import, target == nil {
-      throw Failure(.usage, "no_marketplace", "The configuration names no marketplace to import into.")
-    }
-    let interruption = Interruption()
-    let progress = ProgressLine(isQuiet: options.quiet)
     let began = ContinuousClock.now
-    let report = try await Workplace.use(settings, options: options) { place in
+    let settings = try Settings(options)
+    let plan = try Plan(settings, steps: steps, named: arguments.workspaces)
+    let interruption = Interruption()
+    let run = RunID.make()
+    try await wait(for: run, interruption)
+    let deadline = arguments.deadline.map { began + $0.duration }
+    let isStopping: @Sendable () -> Bool = {
+      interruption.isStopping || deadline.map { ContinuousClock.now >= $0 } ?? false
+    }
+    let progress = ProgressLine(isQuiet: options.quiet)
+    let started = ContinuousClock.now
+    var report = try await Workplace.use(settings, options: options) { place in
       let context = JobContext(
-        ledger: place.ledger, pool: place.pool, storage: try settings.storage(), run: RunID.make(),
+        ledger: place.ledger, pool: place.pool, storage: try settings.storage(), run: run,
         now: { Int64(Date().timeIntervalSince1970 * 1_000) }, randomID: { UUID() }, options: jobOptions(settings),
-        progress: { progress.note($0) }, isStopping: { interruption.isStopping })
+        progress: { progress.note($0) }, isStopping: isStopping)
       let job = SyncJob(
-        context: context, workspaces: sources, target: target, steps: steps, configured: named)
+        context: context, workspaces: plan.sources, target: plan.target, steps: steps, configured: plan.named)
       let report = try await job.run()
       // The run's events get their place in the global order; nothing is appended by it.
       if !arguments.dryRun { try await place.sealIfAllowed() }
       return report
     }
     progress.finish()
-    let took = began.duration(to: .now)
-    let requests = (sources.map(\.registry) + [target?.registry].compactMap(\.self))
-      .compactMap { $0 as? MLflowRegistry }.reduce(0) { $0 + $1.requestCount }
+    plan.complete(&report)
+    let took = started.duration(to: .now)
     let output = JobOutput(
-      name: name, report: report, isDryRun: arguments.dryRun, requests: requests,
+      name: name, report: report, isDryRun: arguments.dryRun, requests: plan.requests,
       seconds: Double(took.components.seconds) + Double(took.components.attoseconds) / 1e18,
-      interrupted: interruption.status)
+      interrupted: interruption.status, deadline: deadline.map { $0 <= .now } == true ? arguments.deadline : nil)
     switch options.output {
     case .table: output.printTable()
     case .json: try JSONOutput.print(output.json)
@@ -56,14 +52,84 @@ struct JobRun {
     if output.status != .done { throw JobEnded(status: output.status) }
   }
 
+  /// The jittered start. Nothing is open meanwhile.
+  private func wait(for run: UUID, _ interruption: Interruption) async throws {
+    guard let longest = arguments.jitter else { return }
+    let delay = StartDelay(upTo: longest, run: run)
+    if !options.quiet {
+      Console.remark("  waiting \(Sentence.seconds(delay.seconds)) of at most \(longest.text) before the start")
+    }
+    await interruption.wait(for: .seconds(delay.seconds))
+    if let status = interruption.status {
+      throw Failure(status, status.code, "Interrupted while waiting for the start. Nothing was begun.")
+    }
+  }
+
   private func jobOptions(_ settings: Settings) -> JobOptions {
     var options = JobOptions()
     options.isDryRun = arguments.dryRun
-    options.retryFailed = arguments.retryFailed
-    options.withdrawals = WithdrawalLimit(permitted: arguments.maxWithdrawals)
+    options.retryFailed = retryFailed
+    options.withdrawals = WithdrawalLimit(permitted: maxWithdrawals)
     if let workspaces = settings.file.concurrency?.workspaces { options.workspacesConcurrent = workspaces }
     if let models = settings.file.concurrency?.models { options.modelsConcurrent = models }
     return options
+  }
+}
+
+extension JobRun {
+  /// What a run works on.
+  struct Plan: Sendable {
+    let sources: [SourceWorkspace]
+    let target: MarketplaceTarget?
+    /// All that the configuration names.
+    let named: Set<WorkspaceID>
+    /// Workspaces that cannot be worked on at all, told in their place of the order.
+    private let closed: [WorkspaceID: RegistryError]
+    private let order: [WorkspaceID]
+
+    init(_ settings: Settings, steps: SyncJob.Steps, named names: [String]) throws {
+      let all = try settings.workspaces(named: [])
+      guard !all.isEmpty else {
+        throw Failure(
+          .usage, "no_workspaces",
+          "No workspaces are configured\(settings.path.map { " in \($0)" } ?? ""). 'marketplace init' writes a configuration to begin with."
+        )
+      }
+      let configured = try settings.workspaces(named: names).map(settings.source)
+      target = try settings.target()
+      if steps == .import, target == nil {
+        throw Failure(.usage, "no_marketplace", "The configuration names no marketplace to import into.")
+      }
+      named = Set(try all.map { try WorkspaceID($0.id) })
+      order = configured.map(\.source.id)
+      // Observing records that a registry cannot be read, and importing asks none. Exporting alone would tell
+      // the same of each model.
+      let isExport = steps == .export
+      closed = Dictionary(
+        configured.compactMap { source in isExport ? source.trouble.map { (source.source.id, $0) } : nil },
+        uniquingKeysWith: { first, _ in first })
+      sources = configured.filter { !isExport || $0.trouble == nil }.map(\.source)
+    }
+
+    /// Puts in what the job was not asked to do.
+    func complete(_ report: inout JobReport) {
+      guard !closed.isEmpty else { return }
+      let closed = closed.map { id, error in
+        var report = WorkspaceReport(workspace: id)
+        report.trouble = Trouble(error.code.description.replacing("-", with: "_"), "\(error)", retriable: true)
+        return report
+      }
+      let places = Dictionary(order.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+      report.workspaces = (report.workspaces + closed).sorted {
+        (places[$0.workspace] ?? .max, $0.workspace) < (places[$1.workspace] ?? .max, $1.workspace)
+      }
+    }
+
+    /// Requests sent to all registries so far.
+    var requests: Int {
+      (sources.map(\.registry) + [target?.registry].compactMap(\.self))
+        .compactMap { $0 as? MLflowRegistry }.reduce(0) { $0 + $1.requestCount }
+    }
   }
 }
 

@@ -17,7 +17,9 @@ extension Workplace {
     for name in names where !all.contains(where: { $0.text == name }) {
       throw Failure(
         .usage, "unknown_workspace",
-        "'\(name)' has no log. Known: \(all.map(\.text).joined(separator: ", ")).")
+        all.isEmpty
+          ? "'\(name)' has no log, and no workspace has one yet."
+          : "'\(name)' has no log. Known: \(all.map(\.text).joined(separator: ", ")).")
     }
     return names.isEmpty ? all : all.filter { names.contains($0.text) }
   }

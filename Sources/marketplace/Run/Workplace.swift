@@ -11,7 +11,7 @@ struct Workplace: Sendable {
   let isPrivate: Bool
 
   /// Opens the configured database, or starts a private one when none is. Looks at nothing in it.
-  static func connect(_ settings: Settings, options: GlobalOptions) async throws -> Workplace {
+  static func connect(_ settings: Settings, options: PlaceOptions) async throws -> Workplace {
     var conninfo = settings.database
     if conninfo == nil {
       let cluster = try await PrivateCluster.start(dataDirectory: settings.privateDatabase)
@@ -40,9 +40,21 @@ struct Workplace: Sendable {
     _ = try await migrator.migrate()
   }
 
-  /// Runs a command's work on an open database and closes it, whatever happens.
+  /// Opens the configured database; see the other.
+  static func connect(_ settings: Settings, options: GlobalOptions) async throws -> Workplace {
+    try await connect(settings, options: options.place)
+  }
+
+  /// Runs a command's work; see the other.
   static func use<T: Sendable>(
     _ settings: Settings, options: GlobalOptions, _ work: @Sendable (Workplace) async throws -> T
+  ) async throws -> T {
+    try await use(settings, options: options.place, work)
+  }
+
+  /// Runs a command's work on an open database and closes it, whatever happens.
+  static func use<T: Sendable>(
+    _ settings: Settings, options: PlaceOptions, _ work: @Sendable (Workplace) async throws -> T
   ) async throws -> T {
     let place = try await connect(settings, options: options)
     do {
