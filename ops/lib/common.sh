@@ -90,5 +90,7 @@ source "$OPS_ROOT/ops/lib/swift.sh"
 source "$OPS_ROOT/ops/lib/database.sh"
 # shellcheck source=ops/lib/measure.sh
 source "$OPS_ROOT/ops/lib/measure.sh"
+# shellcheck source=ops/lib/schedules.sh
+source "$OPS_ROOT/ops/lib/schedules.sh"
 # shellcheck source=ops/lib/product.sh
 source "$OPS_ROOT/ops/lib/product.sh"

@@ -25,6 +25,7 @@ check_sources() {
   timed "format" check_format
   timed "tidy" "$PYTHON" "$OPS_ROOT/ops/python/tidy.py" "$OPS_ROOT"
   if command -v shellcheck >/dev/null; then timed "shellcheck" check_scripts; fi
+  check_schedules
 }
 
 check_format() {
