@@ -134,6 +134,44 @@ struct JobProgramTests {
     #expect(try await world.run("sync").status == 2)
   }
 
+  @Test(
+    "a setting of another kind is told by its place and what it takes",
+    arguments: [
+      ("workspaces: dev01", "workspaces takes a list, each entry after a '-'."),
+      ("workspaces:\n  - {id: dev01}", "workspaces[0] lacks 'registry'."),
+      ("concurrency: {models: many}", "concurrency.models takes a whole number."),
+      ("workspaces:\n  - {id: a, registry: b, tag_source: perhaps}", "workspaces[0].tag_source takes true or false."),
+      ("marketplace: here", "marketplace takes keys with values."),
+    ])
+  func kinds(yaml: String, message: String) async throws {
+    let folder = TestCluster.newDirectory()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let file = folder + "/a.yaml"
+    try Data((yaml + "\n").utf8).write(to: URL(fileURLWithPath: file))
+    let outcome = try await Program.run("sync", "--config", file)
+    #expect(outcome.status == 2)
+    #expect(outcome.errors == "Error: \(file): \(message)\n")
+    let directory = try await Program.run("sync", "--config", folder)
+    #expect(directory.errors == "Error: \(folder) is a directory; name the file in it.\n")
+  }
+
+  @Test("a workspace that was let go is in no metric; one whose address is none is told as not readable")
+  func watched() async throws {
+    let world = try await CommandWorld.make()
+    try world.configure(["{id: gone, registry: \"http://127.0.0.1:1\"}", "{id: wrong, registry: nonsense}"])
+    #expect(try await world.run("observe").status == 3)
+    try world.configure(["{id: wrong, registry: nonsense}"])
+    let letGo = try await world.run("workspace", "disconnect", "gone", "--output", "json")
+    #expect(try letGo.json()["schema"] as? String == "marketplace.workspace.disconnect/1")
+    let metrics = try await world.run("status", "--output", "prometheus").output
+    #expect(!metrics.contains("workspace=\"gone\""))
+    #expect(metrics.contains("marketplace_workspace_readable{workspace=\"wrong\"} 0"))
+    let status = try await world.run("status")
+    #expect(status.status == 3)
+    #expect(status.output.contains("  not readable: wrong: "))
+  }
+
   @Test("the status can be had as metrics in a file, which is replaced in one step")
   func metrics() async throws {
     let world = try await CommandWorld.make()

@@ -72,6 +72,10 @@ extension Configuration {
   /// - Throws: ``Failure`` naming the file, the line where YAML gives one, and the key.
   static func read(_ path: String) throws -> Configuration {
     let text: String
+    var isDirectory: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
+      throw Failure(.usage, "configuration_unreadable", "\(path) is a directory; name the file in it.")
+    }
     do {
       text = try String(contentsOfFile: path, encoding: .utf8)
     } catch {
@@ -119,15 +123,31 @@ extension Configuration {
   private static func sentence(_ error: DecodingError) -> String {
     switch error {
     case .keyNotFound(let key, let context): "\(path(context)) lacks '\(key.stringValue)'."
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      "\(path(context)): \(context.debugDescription)"
+    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+      "\(path(context)) takes \(words(for: type))."
+    case .dataCorrupted(let context): "\(path(context)): \(context.debugDescription)"
     @unknown default: "\(error)"
     }
   }
 
   private static func path(_ context: DecodingError.Context) -> String {
-    let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+    let path = context.codingPath.reduce("") { path, key in
+      if let index = key.intValue { return "\(path)[\(index)]" }
+      return path.isEmpty ? key.stringValue : "\(path).\(key.stringValue)"
+    }
     return path.isEmpty ? "the file" : path
+  }
+
+  /// What a setting takes, for the person who wrote something else.
+  private static func words(for type: Any.Type) -> String {
+    switch type {
+    case is Int.Type: "a whole number"
+    case is Bool.Type: "true or false"
+    case is String.Type: "a text"
+    case is Node.Sequence.Type: "a list, each entry after a '-'"
+    case is Node.Mapping.Type: "keys with values"
+    default: "\(type)"
+    }
   }
 }
 

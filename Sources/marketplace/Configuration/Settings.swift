@@ -130,7 +130,12 @@ struct Settings {
     let all = file.workspaces ?? []
     var seen: Set<String> = []
     for workspace in all {
-      let id = try WorkspaceID(workspace.id)
+      let id: WorkspaceID
+      do {
+        id = try WorkspaceID(workspace.id)
+      } catch let error as DomainError {
+        throw Failure(.usage, "configuration_bad_id", "workspaces: \(error.message)")
+      }
       guard id != .marketplace else {
         throw Failure(
           .usage, "configuration_reserved_id",
