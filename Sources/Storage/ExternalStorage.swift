@@ -26,6 +26,20 @@ public protocol ExternalStorage: Sendable {
 
   /// Removes a file; done as well when there is none.
   func delete(_ key: StorageKey) async throws
+
+  /// Makes a file of one that the store holds, without its bytes passing through here where the store can do that.
+  /// It appears whole, replacing what was there. Nothing is verified: a rotten file makes a rotten copy.
+  ///
+  /// - Returns: the size in bytes.
+  /// - Throws: ``StorageError`` with `.notFound` when there is no such source.
+  func copy(_ source: StorageKey, to key: StorageKey) async throws -> Int64
+
+  /// Uploads below a key that were begun and neither finished nor abandoned, as a process that was killed leaves them.
+  /// Others may be working on the younger ones.
+  func unfinishedUploads(below key: StorageKey) async throws -> [UnfinishedUpload]
+
+  /// Removes what an unfinished upload left; done as well when there is nothing.
+  func discard(_ upload: UnfinishedUpload) async throws
 }
 
 /// A file on its way into a store. Not finished, it leaves nothing under its key.
@@ -58,11 +72,31 @@ public struct StoredFile: Sendable, Hashable {
   public let key: StorageKey
   /// Size in bytes.
   public let size: Int64
+  /// When it was written, by the store's clock, in milliseconds since 1970; `nil` where the store does not tell.
+  public let modified: Int64?
 
-  /// Key and size.
-  public init(key: StorageKey, size: Int64) {
+  /// Key, size and time.
+  public init(key: StorageKey, size: Int64, modified: Int64? = nil) {
     self.key = key
     self.size = size
+    self.modified = modified
+  }
+}
+
+/// What an upload that was not finished left in a store.
+public struct UnfinishedUpload: Sendable, Hashable {
+  /// The key the file was to have, or one beside it.
+  public let key: StorageKey
+  /// The store's name for the upload.
+  public let id: String
+  /// When it was begun or last written to, by the store's clock, in milliseconds since 1970.
+  public let modified: Int64?
+
+  /// Key, name and time.
+  public init(key: StorageKey, id: String, modified: Int64?) {
+    self.key = key
+    self.id = id
+    self.modified = modified
   }
 }
 
@@ -110,6 +144,29 @@ public struct StorageBody: AsyncSequence, Sendable {
 }
 
 extension ExternalStorage {
+  /// Reads and writes, for a store that cannot do better.
+  public func copy(_ source: StorageKey, to key: StorageKey) async throws -> Int64 {
+    try await copyBytes(of: source, to: key)
+  }
+
+  func copyBytes(of source: StorageKey, to key: StorageKey) async throws -> Int64 {
+    let body = try await read(source)
+    let upload = try await upload(to: key)
+    do {
+      for try await chunk in body { try await upload.write(chunk) }
+      return try await upload.finish().size
+    } catch {
+      await upload.abandon()
+      throw error
+    }
+  }
+
+  /// None, for a store that keeps nothing of them.
+  public func unfinishedUploads(below key: StorageKey) async throws -> [UnfinishedUpload] { [] }
+
+  /// Nothing, for a store that keeps nothing of them.
+  public func discard(_ upload: UnfinishedUpload) async throws {}
+
   /// The whole of a small file.
   ///
   /// - Throws: ``StorageError`` with `.tooLarge` beyond ``StorageLimits/wholeFileBytesMax``.

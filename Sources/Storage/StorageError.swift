@@ -14,6 +14,16 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     public static let configuration = Code(text: "storage_configuration")
     /// The store does not let us.
     public static let notPermitted = Code(text: "storage_not_permitted")
+    /// The store does not know us: a wrong or ended secret.
+    public static let notAuthenticated = Code(text: "storage_not_authenticated")
+    /// There is no such store, such as a bucket that does not exist.
+    public static let missingStore = Code(text: "storage_missing")
+    /// No connection to the store, or it broke again and again, or nothing came in time.
+    public static let unreachable = Code(text: "storage_unreachable")
+    /// The store asks to be called less.
+    public static let overloaded = Code(text: "storage_overloaded")
+    /// A file changed while it was read.
+    public static let changed = Code(text: "storage_changed")
     /// No room is left.
     public static let full = Code(text: "storage_full")
     /// Anything else the store said.
@@ -34,8 +44,10 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     self.message = message
   }
 
-  /// Whether trying again unchanged can help.
-  public var retriable: Bool { code == .failed || code == .full }
+  /// Whether trying again unchanged can help, now or once the store is mended; the file itself is not to blame.
+  public var retriable: Bool {
+    [.failed, .full, .notAuthenticated, .missingStore, .unreachable, .overloaded, .changed].contains(code)
+  }
 
   /// One sentence.
   public var description: String { "\(key) \(message)" }

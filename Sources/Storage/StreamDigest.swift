@@ -20,7 +20,7 @@ public struct StreamDigest: Sendable {
 
   /// Size and digest of all that passed.
   public func finish() -> WrittenFile {
-    WrittenFile(size: size, sha256: Self.hex(hash.finalize()))
+    WrittenFile(size: size, sha256: Hex.text(hash.finalize()))
   }
 
   /// The digest of bytes at hand.
@@ -28,11 +28,5 @@ public struct StreamDigest: Sendable {
     var digest = StreamDigest()
     digest.update(bytes)
     return digest.finish()
-  }
-
-  private static func hex(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    let text = bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-    return String(decoding: text, as: UTF8.self)
   }
 }

@@ -67,7 +67,7 @@ struct FileStorageLinkTests {
   @Test("when listing: nothing behind it is listed, nor is it a file")
   func list() async throws {
     let own = try StorageKey(["exports", "own"])
-    #expect(try await store.storage.files(below: StorageKey(["exports"])) == [StoredFile(key: own, size: 1)])
+    #expect(try await store.storage.files(below: StorageKey(["exports"])).map(\.key) == [own])
   }
 
   @Test("when listing from it, or from below it", arguments: [["top"], ["exports", "folder"]])

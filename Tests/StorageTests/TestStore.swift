@@ -25,6 +25,19 @@ final class TestStore: Sendable {
   }
 }
 
+/// The `StorageError` that `body` throws.
+func storageError(_ body: () async throws -> Void) async throws -> StorageError {
+  do {
+    try await body()
+  } catch let error as StorageError {
+    return error
+  }
+  throw NothingThrown()
+}
+
+/// What should have failed did not.
+struct NothingThrown: Error {}
+
 /// The code of the `StorageError` that `body` throws; nil if it throws none.
 func refusal(_ body: () async throws -> Void) async throws -> StorageError.Code? {
   do {

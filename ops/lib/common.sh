@@ -84,6 +84,8 @@ source "$OPS_ROOT/ops/lib/processes.sh"
 source "$OPS_ROOT/ops/lib/python.sh"
 # shellcheck source=ops/lib/mlflow.sh
 source "$OPS_ROOT/ops/lib/mlflow.sh"
+# shellcheck source=ops/lib/s3.sh
+source "$OPS_ROOT/ops/lib/s3.sh"
 # shellcheck source=ops/lib/swift.sh
 source "$OPS_ROOT/ops/lib/swift.sh"
 # shellcheck source=ops/lib/database.sh

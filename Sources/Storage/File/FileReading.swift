@@ -49,12 +49,15 @@ actor FileReading {
     return status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : nil
   }
 
-  func files() throws -> [StoredFile] {
+  /// Every file below the key, or what unfinished uploads left there.
+  func files(unfinished: Bool = false) throws -> [StoredFile] {
     var found: [StoredFile] = []
     do {
       let parent = try Directory(of: key.components.dropLast(), below: root, key: key, creating: false)
       guard try parent.kind(of: name, key: key) != S_IFREG else { return [] }
-      try walk(Directory(of: key.components[...], below: root, key: key, creating: false), at: key, into: &found)
+      try walk(Directory(of: key.components[...], below: root, key: key, creating: false), at: key, into: &found) {
+        FileUpload.isUnfinished($0) == unfinished
+      }
     } catch let error as StorageError where error.code == .notFound {
       return []
     }
@@ -62,19 +65,25 @@ actor FileReading {
   }
 
   private func walk(
-    _ folder: borrowing Directory, at place: StorageKey, into found: inout [StoredFile]
+    _ folder: borrowing Directory, at place: StorageKey, into found: inout [StoredFile],
+    taking: (String) -> Bool
   ) throws {
-    for name in try folder.names(key: place) where !FileUpload.isUnfinished(name) {
+    for name in try folder.names(key: place) {
       var status = stat()
       // What went away meanwhile is not there.
       guard fstatat(folder.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
       let below = try StorageKey(place.components + [name])
       switch status.st_mode & S_IFMT {
-      case S_IFREG: found.append(StoredFile(key: below, size: Int64(status.st_size)))
-      case S_IFDIR: try walk(Directory(name, in: folder, key: below), at: below, into: &found)
+      case S_IFREG where taking(name):
+        found.append(StoredFile(key: below, size: Int64(status.st_size), modified: milliseconds(status)))
+      case S_IFDIR: try walk(Directory(name, in: folder, key: below), at: below, into: &found, taking: taking)
       default: break
       }
     }
+  }
+
+  private func milliseconds(_ status: stat) -> Int64 {
+    Int64(status.st_mtim.tv_sec) * 1_000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
   }
 
   func delete() throws {

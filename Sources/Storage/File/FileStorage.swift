@@ -80,4 +80,33 @@ public struct FileStorage: ExternalStorage {
   public func delete(_ key: StorageKey) async throws {
     try await FileReading(root: root, key: key).delete()
   }
+
+  /// Gives a file a second name by a hard link where the file system can, and copies it otherwise.
+  public func copy(_ source: StorageKey, to key: StorageKey) async throws -> Int64 {
+    let file = FileUpload(root: root, key: key)
+    do {
+      let size = try await file.link(source)
+      await file.abandon()
+      if let size { return size }
+    } catch {
+      await file.abandon()
+      throw error
+    }
+    return try await copyBytes(of: source, to: key)
+  }
+
+  /// What uploads left that were neither finished nor abandoned; `key` is that of the leftover itself.
+  public func unfinishedUploads(below key: StorageKey) async throws -> [UnfinishedUpload] {
+    try await FileReading(root: root, key: key).files(unfinished: true).map {
+      UnfinishedUpload(key: $0.key, id: $0.key.components.last ?? "", modified: $0.modified)
+    }
+  }
+
+  /// Removes the leftover of an unfinished upload.
+  public func discard(_ upload: UnfinishedUpload) async throws {
+    guard FileUpload.isUnfinished(upload.key.components.last ?? "") else {
+      throw StorageError(.illegalKey, key: upload.key.path, "is a finished file, not the leftover of an upload.")
+    }
+    try await delete(upload.key)
+  }
 }

@@ -73,6 +73,36 @@ actor FileUpload: StorageUpload {
     return true
   }
 
+  /// Puts a second name of another file in this one's place.
+  ///
+  /// - Returns: the size in bytes; `nil` when the file system cannot link the two.
+  func link(_ source: StorageKey) throws -> Int64? {
+    let target = try Directory(of: key.components.dropLast(), below: root, key: key, creating: true)
+    folder = dup(target.descriptor)
+    guard folder >= 0 else { throw systemError("its folder cannot be kept open", key: key) }
+    let place = try Directory(of: source.components.dropLast(), below: root, key: source, creating: false)
+    let sourceName = source.components.last ?? ""
+    var status = stat()
+    guard fstatat(place.descriptor, sourceName, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+      throw systemError("it cannot be examined", key: source)
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw StorageError(.notFound, key: source.path, "is no file.")
+    }
+    guard linkat(place.descriptor, sourceName, folder, partName, 0) == 0 else {
+      switch errno {
+      case EXDEV, EMLINK, EPERM, EOPNOTSUPP: return nil
+      default: throw systemError("it cannot be linked", key: key)
+      }
+    }
+    // Two names of one file are renamed over each other without effect; the rest of the first goes with abandon().
+    guard renameat(folder, partName, folder, name) == 0 else {
+      throw systemError("it cannot be renamed", key: key)
+    }
+    try syncFolder()
+    return Int64(status.st_size)
+  }
+
   func abandon() {
     if file >= 0 { close(file) }
     file = -1

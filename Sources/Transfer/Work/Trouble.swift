@@ -42,7 +42,7 @@ public struct Trouble: Error, Sendable, Hashable, CustomStringConvertible {
       self.init(
         error.code.description.replacing("-", with: "_"), "\(error)", retriable: error.retriable || isAccess)
     case let error as StorageError:
-      self.init(error.code.text, "\(error)", retriable: error.retriable)
+      self.init(error.code.text, "\(error)", retriable: error.retriable || error.code == .notPermitted)
     case let error as DomainError:
       self.init(error.code.text, error.message, retriable: false)
     case let error as LedgerError where !error.isLostRace:

@@ -66,7 +66,7 @@ enum ExitStatus: Int32 {
   private static func of(_ error: StorageError) -> ExitStatus {
     switch error.code {
     case .configuration: .usage
-    case .notPermitted: .notAllowed
+    case .notPermitted, .notAuthenticated: .notAllowed
     default: .unavailable
     }
   }
