@@ -135,7 +135,13 @@ struct DoctorCommand: AsyncParsableCommand {
       guard isNew, !isAgain, read == bytes else {
         return Finding(
           what: "storage", level: .problem, message: "\(settings.storageURL) does not refuse to replace a file",
-          fix: "use a file system with hard links")
+          fix: "use a file system with hard links, or an object store with conditional writes")
+      }
+      if let s3 = storage as? S3Storage, s3.conditionalWrites == .ignored {
+        return Finding(
+          what: "storage", level: .warning,
+          message: "\(settings.storageURL) works, but its server ignores If-None-Match: two runs that end an export in "
+            + "the same moment may both write its manifest", fix: "use a server that honours conditional writes")
       }
       return Finding(what: "storage", level: .ok, message: "\(settings.storageURL), conditional writes work")
     } catch {

@@ -6,7 +6,7 @@ import Yams
 struct Configuration: Decodable {
   var database: String?
   var data: String?
-  var storage: String?
+  var storage: StorageSettings?
   var promoted: Promoted?
   var workspaces: [Workspace]?
   var marketplace: Target?
@@ -101,6 +101,10 @@ extension Configuration {
       throw Failure(.usage, "configuration_malformed", "\(path) does not hold keys with values.")
     }
     try check(root, known: keys, place: "", path: path)
+    try check(root["storage"], known: StorageSettings.keys, place: "storage: ", path: path)
+    try check(
+      (root["storage"] as? [String: Any])?["credentials"], known: StorageSettings.Credentials.keys,
+      place: "storage: credentials: ", path: path)
     try check(root["promoted"], known: Promoted.keys, place: "promoted: ", path: path)
     try check(root["marketplace"], known: Target.keys, place: "marketplace: ", path: path)
     try check(root["concurrency"], known: Concurrency.keys, place: "concurrency: ", path: path)

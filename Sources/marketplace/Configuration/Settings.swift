@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import Marketplace
 import Registry
-import Storage
 import Transfer
 
 /// Where everything is: options that every command takes.
@@ -28,7 +27,8 @@ struct PlaceOptions: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "The external storage, such as file:///srv/marketplace; over the environment and the file.", valueName: "url"))
+      "The external storage, file:///absolute/path or s3://bucket/prefix; over the environment and the file.",
+      valueName: "url"))
   var storage: String?
 
   @Flag(name: .shortAndLong, help: "Print no progress and no remarks, only data and errors.")
@@ -81,7 +81,7 @@ struct Settings {
     database = options.database ?? environment["MARKETPLACE_DATABASE"] ?? file.database
     data = Self.absolute(
       options.data ?? environment["MARKETPLACE_DATA"] ?? file.data ?? Self.dataDefault(environment))
-    storageURL = options.storage ?? environment["MARKETPLACE_STORAGE"] ?? file.storage ?? "file://\(data)/storage"
+    storageURL = options.storage ?? environment["MARKETPLACE_STORAGE"] ?? file.storage?.url ?? "file://\(data)/storage"
   }
 
   private static func find(_ options: PlaceOptions, _ environment: [String: String]) throws -> String? {
@@ -112,16 +112,6 @@ struct Settings {
 
   /// Where the private PostgreSQL lives, when no database is configured.
   var privateDatabase: String { data + "/postgres" }
-
-  /// The external storage.
-  func storage() throws -> any ExternalStorage {
-    guard storageURL.hasPrefix("file://") else {
-      throw Failure(
-        .usage, "storage_unsupported",
-        "storage: '\(storageURL)' is of a kind this version does not know. Use file:///absolute/path.")
-    }
-    return try FileStorage(url: storageURL)
-  }
 
   /// The configured workspaces, or those that are named.
   ///

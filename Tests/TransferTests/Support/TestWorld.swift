@@ -14,7 +14,8 @@ import Testing
 struct TestWorld: Sendable {
   let pool: PostgresPool
   let ledger: Ledger
-  let storage: FileStorage
+  /// A folder of our own. Replace it before the first sync to keep exports elsewhere.
+  var storage: any ExternalStorage
   let storageRoot: String
   /// Sources by id. Replace one to let it lie.
   var sources: [String: any ModelRegistry]
