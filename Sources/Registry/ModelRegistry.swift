@@ -132,6 +132,19 @@ public protocol ModelRegistry: Sendable {
   /// Every logged model of these experiments with a tag of exactly this key and value, oldest first; none on
   /// MLflow 2.
   func loggedModels(inExperiments experiments: [String], tagged tag: Tag) async throws -> [LoggedModel]
+
+  // MARK: Finding again, giving up and bringing back what was made
+
+  /// Every experiment, deleted ones too, with a tag of exactly this key and value, oldest first.
+  func experiments(tagged tag: Tag) async throws -> [Experiment]
+  /// Brings a deleted run back; done as well when it was never deleted.
+  func restoreRun(_ id: String) async throws
+  /// Removes a logged model; done as well when it does not exist.
+  func deleteLoggedModel(_ id: String) async throws
+  /// Adds parameters to a logged model. **Not idempotent**: one that is there already is refused.
+  func logParams(_ params: [Param], ofLoggedModel id: String) async throws
+  /// Logs metrics of a logged model under the run in which they were measured. Idempotent.
+  func logMetrics(_ metrics: [Metric], ofLoggedModel id: String, run: String) async throws
 }
 
 extension ModelRegistry {
@@ -147,6 +160,6 @@ extension ModelRegistry {
 
   /// Ends the writing of a logged model.
   public func finalizeLoggedModel(_ id: String) async throws -> LoggedModel {
-    try await finalizeLoggedModel(id, status: "LOGGED_MODEL_READY")
+    try await finalizeLoggedModel(id, status: LoggedModel.readyStatus)
   }
 }

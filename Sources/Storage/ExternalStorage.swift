@@ -48,8 +48,24 @@ public protocol StorageUpload: Sendable {
   func write(_ chunk: [UInt8]) async throws
   /// Makes the file appear, safe against a crash of the machine, and tells what was written.
   func finish() async throws -> WrittenFile
+  /// Makes the file appear as ``finish()`` does, unless its key is taken: then what was there stays as it is.
+  func finishUnlessPresent() async throws -> FinishedUpload
   /// Throws away what was written; harmless after ``finish()``.
   func abandon() async
+}
+
+/// How an upload that replaces nothing ended.
+public struct FinishedUpload: Sendable, Hashable {
+  /// What was written.
+  public let file: WrittenFile
+  /// Whether it stands under its key now; `false` when the key was taken, by whatever bytes.
+  public let isNew: Bool
+
+  /// What was written, and whether it stands.
+  public init(file: WrittenFile, isNew: Bool) {
+    self.file = file
+    self.isNew = isNew
+  }
 }
 
 /// What an upload wrote.

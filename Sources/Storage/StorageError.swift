@@ -22,6 +22,8 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     public static let unreachable = Code(text: "storage_unreachable")
     /// The store asks to be called less.
     public static let overloaded = Code(text: "storage_overloaded")
+    /// The key has a file already, and was to be written only without one.
+    public static let taken = Code(text: "storage_taken")
     /// A file changed while it was read.
     public static let changed = Code(text: "storage_changed")
     /// No room is left.

@@ -34,23 +34,30 @@ struct ServerCapacityTests {
     let second = try capacities.capacity(of: "http://MLFLOW.example:5000")
     #expect(first === second)
     #expect(try capacities.capacity(of: "http://mlflow.example:5001") !== first)
-    let most = Mutex((now: 0, peak: 0))
+    let most = Most()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for number in 0..<60 {
-        group.addTask {
-          try await (number % 2 == 0 ? first : second).withSlot {
-            most.withLock { most in
-              most.now += 1
-              most.peak = max(most.peak, most.now)
-            }
-            await Task.yield()
-            most.withLock { $0.now -= 1 }
-          }
-        }
+        let capacity = number % 2 == 0 ? first : second
+        group.addTask { try await capacity.withSlot { await most.visit() } }
       }
       try await group.waitForAll()
     }
-    #expect(most.withLock(\.peak) == 3)
+    #expect(most.peak == 3)
+  }
+
+  /// How many were inside at a time.
+  private final class Most: Sendable {
+    private let counts = Mutex((now: 0, peak: 0))
+    var peak: Int { counts.withLock(\.peak) }
+
+    func visit() async {
+      counts.withLock { counts in
+        counts.now += 1
+        counts.peak = max(counts.peak, counts.now)
+      }
+      await Task.yield()
+      counts.withLock { $0.now -= 1 }
+    }
   }
 
   @Test("MLflow out of database connections is overloaded: asked again, and for less")

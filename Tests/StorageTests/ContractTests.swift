@@ -52,6 +52,27 @@ struct ContractTests {
     }
   }
 
+  @Test("leaves a file that is there as it is when asked to, in one piece or in parts", arguments: StoreKind.available)
+  func replaceNothing(_ kind: StoreKind) async throws {
+    try await kind.with { storage in
+      for (name, bytes) in [("small", 10), ("large", 9 << 20)] {
+        let key = try StorageKey(["exports", name])
+        for number in 0..<3 {
+          let content = [UInt8](repeating: UInt8(number), count: bytes)
+          let upload = try await storage.upload(to: key)
+          try await upload.write(content)
+          let finished = try await upload.finishUnlessPresent()
+          await upload.abandon()
+          #expect(finished == FinishedUpload(file: StreamDigest.of(content), isNew: number == 0))
+        }
+        var digest = StreamDigest()
+        for try await chunk in try await storage.read(key) { digest.update(chunk) }
+        #expect(digest.finish() == StreamDigest.of([UInt8](repeating: 0, count: bytes)))
+      }
+      #expect(try await storage.unfinishedUploads(below: StorageKey(["exports"])).isEmpty)
+    }
+  }
+
   @Test("puts a file in unless it is there", arguments: StoreKind.available)
   func putIfAbsent(_ kind: StoreKind) async throws {
     try await kind.with { storage in

@@ -1,3 +1,4 @@
+import Catalog
 import Foundation
 import Ledger
 import Marketplace
@@ -56,6 +57,32 @@ struct DisconnectedWorkspaceTests {
     #expect(again.items.map(\.action) == Array(repeating: .promoted, count: 5))
     #expect(try await world.promotion("dev02.m1") == .init(staged: [1], alias: 1))
     #expect(try await world.violations().isEmpty)
+  }
+
+  @Test("is not expected to be readable any more, and what is deleted of it by hand is told all the same")
+  func unreadableThenDisconnected() async throws {
+    var world = try await TestWorld.make("dev01", "dev02")
+    try await world.source("dev02").register("m", stage: "Production")
+    _ = try await world.sync()
+    let source = try world.interpose("dev02")
+    source.restart { _, _, _ in
+      throw RegistryError(.unreachable, operation: "reading", message: "nobody answers", retriable: true)
+    }
+    #expect(try await world.sync().isClean == false)
+    let catalog = Catalog(world.pool)
+    let before = try await catalog.workspaces().filter(\.isUnreadable).map(\.workspace)
+    #expect(before == ["dev02"])
+
+    world.sources["dev02"] = nil
+    try await world.disconnect("dev02")
+    #expect(try await world.sync().items.map(\.action) == [.withdrawn])
+    let after = try await catalog.workspaces().filter(\.isUnreadable).map(\.workspace)
+    #expect(after.isEmpty)
+
+    try await world.marketplace.deleteModelVersion(name: "dev02.m", version: 1)
+    #expect(try await world.sync().items.map(\.action) == [.lost])
+    #expect(try await world.violations(of: "dev01", "dev02").isEmpty)
+    #expect(try await world.sync().items.isEmpty)
   }
 
   @Test("a run for some workspaces sees what somebody changed by hand in another's model, and leaves it to the next")

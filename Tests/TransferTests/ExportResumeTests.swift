@@ -48,7 +48,7 @@ struct ExportResumeTests {
     let copy = ExportCopy(
       context: world.context(),
       workspace: SourceWorkspace(
-        id: state.workspace, connection: try #require(state.connection), registry: registry, tagsSource: false),
+        id: state.workspace, connection: state.connection, registry: registry, tagsSource: false),
       source: try await ExportSource(identity, named: due.model.name, in: registry), identity: identity, generation: 1,
       exportID: id, folder: folder)
     return try await copy.run().0
@@ -116,7 +116,7 @@ struct ExportResumeTests {
     let second = Array(repeating: UInt8(2), count: large.count)
     try await server.put(second, at: "large.bin", to: location)
     #expect(try await world.sync().isClean)
-    // MLmodel is looked at once to compare it, and both come once more.
+    // MLmodel is fetched once to compare it, and both come once more.
     #expect(source.count(.download) == 3)
     #expect(try await world.marketplaceFile("large.bin", of: "dev01.cut", version: 1) == second)
     #expect(try await world.marketplaceFile("MLmodel", of: "dev01.cut", version: 1) == other)
@@ -125,15 +125,29 @@ struct ExportResumeTests {
     #expect(try await world.violations().isEmpty)
   }
 
-  @Test("a small file that was overwritten between two attempts is fetched again, a large one is not")
+  @Test("files that are the same are compared or hashed where they lie, and stay in the folder of the first attempt")
+  func unchangedFiles() async throws {
+    let large = Array(repeating: UInt8(1), count: 1_100_000)
+    let (world, source, _) = try await cutOff([
+      ("MLmodel", Training.mlmodel), ("large.bin", large), ("small.txt", [1, 2, 3]),
+    ])
+    #expect(try await world.sync().isClean)
+    #expect(source.downloads.sorted() == ["MLmodel", "small.txt"])
+    let folders = try FileManager.default.contentsOfDirectory(atPath: "\(world.storageRoot)/exports/dev01/cut")
+    #expect(folders.count == 1)
+    #expect(try await world.violations().isEmpty)
+  }
+
+  @Test("a small file that was overwritten between two attempts has the whole fetched again, under another id")
   func overwrittenFiles() async throws {
     let large = Array(repeating: UInt8(1), count: 1_100_000)
-    let (world, source, location) = try await cutOff([
+    let (world, _, location) = try await cutOff([
       ("MLmodel", Training.mlmodel), ("large.bin", large), ("small.txt", [1, 2, 3]),
     ])
     try await world.server().put([4, 5, 6], at: "small.txt", to: location)
     #expect(try await world.sync().isClean)
-    #expect(source.downloads.sorted() == ["MLmodel", "small.txt"])
+    let folders = try FileManager.default.contentsOfDirectory(atPath: "\(world.storageRoot)/exports/dev01/cut")
+    #expect(folders.count == 2)
     #expect(try await world.marketplaceFile("small.txt", of: "dev01.cut", version: 1) == [4, 5, 6])
     #expect(try await world.marketplaceFile("large.bin", of: "dev01.cut", version: 1) == large)
     #expect(try await world.violations().isEmpty)

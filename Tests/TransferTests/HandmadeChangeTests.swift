@@ -1,4 +1,5 @@
 import Foundation
+import Ledger
 import Marketplace
 import NIOHTTP1
 import Registry
@@ -97,6 +98,57 @@ struct HandmadeChangeTests {
     let back = try await world.sync()
     #expect(back.items.map(\.action) == [.imported, .promoted])
     #expect(try await world.promotion("dev01.m") == .init(staged: [3], alias: 3))
+    try await Self.expectSettled(world)
+  }
+
+  @Test("a superseded version deleted while a run is at work on its model is found by that run or the next")
+  func deletedMeanwhile() async throws {
+    var world = try await Self.world()
+    try await world.source().register("m", content: "m3", stage: "Production")
+    let target = world.interposeTarget()
+    let marketplace = world.marketplace
+    target.restart { call, moment, number in
+      guard call == .setAlias, moment == .after, number == 1 else { return }
+      try await marketplace.deleteModelVersion(name: "dev01.m", version: 1)
+    }
+    let report = try await world.sync()
+    #expect(report.isClean)
+    #expect(report.items.map(\.action) == [.exported, .imported, .promoted, .lost])
+    target.restart()
+    try await Self.expectSettled(world)
+  }
+
+  @Test("until a sync has told of it, a missing version is an alarm only where it is the available one")
+  func pendingLoss() async throws {
+    let world = try await Self.world()
+    try await world.marketplace.deleteModelVersion(name: "dev01.m", version: 1)
+    try await world.marketplace.deleteModelVersion(name: "dev01.gone", version: 1)
+    let found = try await world.violations()
+    #expect(found.map(\.invariant) == ["J4", "J4"])
+    #expect(found.map(\.isPending) == [true, true])
+    let report = try await world.sync()
+    #expect(report.items.map(\.action) == [.lost, .lost])
+    try await Self.expectSettled(world)
+
+    try await world.marketplace.deleteModelVersion(name: "dev01.m", version: 2)
+    let alarm = try await world.violations()
+    #expect(alarm.contains { $0.invariant == "J4" && !$0.isPending })
+    _ = try await world.sync()
+    try await Self.expectSettled(world)
+  }
+
+  @Test("a second version with our key is removed, and the one that history names stays")
+  func doubled() async throws {
+    let world = try await Self.world()
+    let ours = try #require(try await world.marketplace.modelVersion(name: "dev01.m", version: 2))
+    let double = try await world.marketplace.createModelVersion(
+      NewModelVersion(
+        name: "dev01.m", source: ours.source, runID: ours.runID, tags: ours.tags))
+    #expect(try await world.violations().map(\.invariant) == ["J4"])
+    let report = try await world.sync()
+    #expect(report.isClean)
+    #expect(try await world.marketplace.modelVersion(name: "dev01.m", version: double.version) == nil)
+    #expect(try await world.marketplaceVersions("dev01.m") == [1, 2])
     try await Self.expectSettled(world)
   }
 

@@ -52,7 +52,7 @@ extension TestWorld {
     options.modelsConcurrent = 1
     let base = context(options)
     let context = JobContext(
-      ledger: base.ledger, pool: base.pool, storage: base.storage, run: base.run, now: base.now,
+      ledger: ledger, pool: pool, storage: base.storage, run: base.run, now: base.now,
       randomID: base.randomID, options: options, progress: { sign.note($0) }, isStopping: { sign.isStopping })
     let workspaces = try sources.keys.sorted().map { id in
       SourceWorkspace(

@@ -35,6 +35,9 @@ public struct WorkspaceSummary: Sendable, Hashable {
   /// Sequence of the newest event that this rests on; nil when there is none.
   public var sequence: Int64?
 
+  /// Whether somebody has to see to it that it can be read again. Of a disconnected workspace nobody expects to.
+  public var isUnreadable: Bool { unreadableSince != nil && state != "disconnected" }
+
   init(_ row: Row) throws {
     workspace = try row.string("workspace")
     state = try row.string("state")

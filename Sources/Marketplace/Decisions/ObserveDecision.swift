@@ -7,6 +7,8 @@ public struct ObserveDecision {
   private var draft: EventDraft
   /// When the workspace was last read completely: what changed did so after that.
   private let before: Int64?
+  /// The models that earlier readings saw. Of another nothing is known before now: it may have been hidden from us.
+  private let seen: Set<ModelID>
 
   /// The events that `observation` adds to `state`.
   public static func decide(_ state: WorkspaceState, _ observation: Observation) -> EventDraft {
@@ -19,6 +21,7 @@ public struct ObserveDecision {
     self.observation = observation
     draft = EventDraft(on: state)
     before = state.lastComplete?.observedFrom
+    seen = Set(state.models.keys)
   }
 
   private mutating func decideModels() {
@@ -99,7 +102,7 @@ public struct ObserveDecision {
       let registered = ModelVersionRegistered(
         model: id.text, name: observed.name, modelCreated: observed.created, version: version.number,
         created: version.created, source: version.source, runID: version.runID, modelID: version.modelID,
-        notBefore: before, notAfter: observation.to)
+        notBefore: before.map { min($0, version.created) }, notAfter: observation.to)
       draft.add(
         .modelVersionRegistered(registered), stream: id.stream, subject: String(version.number),
         occurredAt: version.created)
@@ -108,8 +111,8 @@ public struct ObserveDecision {
       now.stage != version.stage
     else { return }
     // A version first seen in a stage went there after it was made: the source's clock narrows the bracket.
-    let earliest =
-      known?.created == version.created ? before : max(before ?? version.created, version.created)
+    // One made before the last reading was hidden from that one, which says nothing about it then.
+    let earliest = known?.created == version.created ? before : version.created
     let transition = StageTransitioned(
       model: id.text, name: observed.name, version: version.number, created: version.created, from: now.stage,
       to: version.stage, notBefore: earliest.map { min($0, observation.to) }, notAfter: observation.to,
@@ -135,7 +138,9 @@ public struct ObserveDecision {
       else { continue }
       let event = AliasAssigned(
         model: id.text, name: observed.name, alias: alias.text, version: number, created: version.created,
-        from: model.aliases[alias]?.number, notBefore: before, notAfter: observation.to)
+        from: model.aliases[alias]?.number,
+        notBefore: seen.contains(id) ? before : min(version.created, observation.to),
+        notAfter: observation.to)
       draft.add(.aliasAssigned(event), stream: id.stream, subject: alias.text)
     }
   }

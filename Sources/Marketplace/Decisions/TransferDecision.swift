@@ -6,13 +6,18 @@ public struct DueTransfer: Hashable, Sendable {
   public let version: VersionState
   /// Why it is not tried now, if it is not: the failure that stands.
   public let held: TransferFailure?
+
+  /// Whether both are about one version, whatever became of it in between.
+  public func isSame(as other: DueTransfer) -> Bool {
+    model.id == other.model.id && version.number == other.version.number && version.created == other.version.created
+  }
 }
 
 extension WorkspaceState {
   /// A failure that trying again cannot mend is tried again after this long all the same.
   public static let permanentRetryMilliseconds: Int64 = 7 * 24 * 3_600 * 1_000
 
-  /// Current versions without a live export, by model id. One whose last failure is permanent is held back for
+  /// Promoted versions without a live export, by model id and number. One whose last failure is permanent is held back for
   /// a week, unless `retryFailed`.
   ///
   /// - Parameter now: our clock, in milliseconds since 1970.
@@ -22,7 +27,7 @@ extension WorkspaceState {
     }
   }
 
-  /// Current versions with a live export and no live import at `target`, however old the export is.
+  /// Promoted versions with a live export and no live import at `target`, however old the export is.
   public func importsDue(target: String, now: Int64, retryFailed: Bool) -> [DueTransfer] {
     due(now: now, retryFailed: retryFailed) { version in
       guard version.export != nil, version.imports[target]?.live == nil else { return nil }
@@ -35,14 +40,28 @@ extension WorkspaceState {
   private func due(
     now: Int64, retryFailed: Bool, pending: (VersionState) -> TransferFailure??
   ) -> [DueTransfer] {
-    models.values.sorted { $0.id < $1.id }.compactMap { model in
-      guard let version = current(of: model), let failure = pending(version) else { return nil }
-      let isHeld =
-        failure.map {
-          !$0.data.retriable && !retryFailed && now - $0.recordedAt < Self.permanentRetryMilliseconds
-        }
-        ?? false
-      return DueTransfer(model: model, version: version, held: isHeld ? failure : nil)
+    models.values.sorted { $0.id < $1.id }.flatMap { model in
+      promoted(of: model).compactMap { version in
+        guard let failure = pending(version) else { return nil }
+        let isHeld =
+          failure.map {
+            !$0.data.retriable && !retryFailed && now - $0.recordedAt < Self.permanentRetryMilliseconds
+          }
+          ?? false
+        return DueTransfer(model: model, version: version, held: isHeld ? failure : nil)
+      }
+    }
+  }
+
+  /// Exports that hold, were never imported at `target`, and are not due there: their versions are no longer promoted,
+  /// or another one has become the current one. By model id and number.
+  public func exportsPassedOver(target: String) -> [(model: ModelState, version: VersionState)] {
+    models.values.sorted { $0.id < $1.id }.flatMap { model in
+      let due = Set(promoted(of: model).map(\.number))
+      return model.versions.values.sorted { $0.number < $1.number }.filter { version in
+        version.export != nil && !due.contains(version.number) && version.imports[target]?.live == nil
+          && version.imports[target]?.generation ?? 1 == 1
+      }.map { (model, $0) }
     }
   }
 }

@@ -34,6 +34,8 @@ public struct AssignedNames: Hashable, Sendable {
   {
     let own = byFolded.values.first { $0.workspace == state.workspace.text && $0.model == model.id.text }
     if let own { return .assigned(MarketplaceName(own.name)) }
+    // A model that goes on under its predecessor's name has claimed none, and keeps what it was imported under.
+    if let name = model.marketplace.values.map(\.name).min() { return .assigned(MarketplaceName(name)) }
     guard !model.name.isExactly(model.firstName) else {
       return try outcome(for: model, called: model.name, in: state, template: template)
     }
@@ -71,10 +73,10 @@ public struct AssignedNames: Hashable, Sendable {
     }
     // Of the living models that could bear the name, the one that got it or was seen first has it.
     let namesakes = state.models.values.filter {
-      $0.id != model.id && !$0.live.isEmpty && ($0.id.text == owner.model || $0.firstName.isExactly(sourceName))
+      $0.id != model.id && !$0.live.isEmpty && couldBear(name, $0, owner: owner, sourceName: sourceName)
     }
     if let first = namesakes.min(by: { $0.firstSeen < $1.firstSeen }),
-      first.id.text == owner.model || first.firstSeen < model.firstSeen
+      first.id.text == owner.model || !first.marketplace.isEmpty || first.firstSeen < model.firstSeen
     {
       return .collision(
         "The marketplace name '\(name.text)' stays with the model now called '\(first.name)', which was "
@@ -82,5 +84,17 @@ public struct AssignedNames: Hashable, Sendable {
       )
     }
     return .assigned(MarketplaceName(owner.name))
+  }
+
+  /// Whether a model has the name, or might be given it: it was first seen under the source's name or bears it now, and
+  /// was imported under no other.
+  private func couldBear(
+    _ name: MarketplaceName, _ model: ModelState, owner: MarketplaceNameAssigned, sourceName: String
+  ) -> Bool {
+    if model.id.text == owner.model { return true }
+    guard model.marketplace.isEmpty else {
+      return model.marketplace.values.contains { MarketplaceName($0.name).folded == name.folded }
+    }
+    return model.firstName.isExactly(sourceName) || model.name.isExactly(sourceName)
   }
 }

@@ -12,8 +12,10 @@ public struct ModelState: Hashable, Sendable {
   public internal(set) var name: String
   /// The newest snapshot of the model itself.
   public internal(set) var described: ModelDescribed?
-  /// Every version ever seen, deleted ones included, by number.
+  /// The version that has each number, deleted ones included.
   public internal(set) var versions: [Int: VersionState] = [:]
+  /// Versions whose number another one has now: an unlikely thing, but a registry restored from a backup does it.
+  public internal(set) var replaced: [AliasTarget: VersionState] = [:]
   /// Which version each alias names.
   public internal(set) var aliases: [ExactText: AliasTarget] = [:]
   /// What the marketplace registries hold of it, by target.
@@ -48,6 +50,14 @@ public struct ModelState: Hashable, Sendable {
     return nil
   }
 
+  /// The versions that `rule` wants exported and imported, by rising number: the current one, or every one under a
+  /// promoted alias or in a promoted stage.
+  public func promoted(under rule: PromotionRule) -> [VersionState] {
+    guard rule.versions == .all else { return [current(under: rule)].compactMap(\.self) }
+    let aliased = Set(rule.aliases.compactMap { aliases[ExactText($0)] })
+    return live.filter { rule.stages.contains($0.stage) || aliased.contains($0.identity) }
+  }
+
   /// The living version with the identity an event names, so that facts about a replaced one stay with it.
   func version(_ number: Int, created: Int64) -> VersionState? {
     guard let version = versions[number], version.created == created else { return nil }
@@ -56,10 +66,16 @@ public struct ModelState: Hashable, Sendable {
 
   mutating func register(_ data: ModelVersionRegistered, sequence: Int64) {
     name = data.name
-    // The source has it again: what was exported and imported of it still holds.
-    if version(data.version, created: data.created) != nil {
-      versions[data.version]?.isDeleted = false
-      versions[data.version]?.stage = VersionState.firstStage
+    let before = versions[data.version]
+    if let before, before.created != data.created { replaced[before.identity] = before }
+    // The source has it again, be it that it was deleted or that another one had its number in between: what was
+    // exported and imported of it still holds.
+    if var again = version(data.version, created: data.created)
+      ?? replaced.removeValue(forKey: AliasTarget(number: data.version, created: data.created))
+    {
+      again.isDeleted = false
+      again.stage = VersionState.firstStage
+      versions[data.version] = again
       return
     }
     versions[data.version] = VersionState(
@@ -67,11 +83,23 @@ public struct ModelState: Hashable, Sendable {
       modelID: data.modelID, registered: sequence)
   }
 
+  /// Changes the version with the identity an event names: the one that has the number, or one that had it before.
+  private mutating func change(_ number: Int, _ created: Int64, _ body: (inout VersionState) -> Void) {
+    if var version = version(number, created: created) {
+      body(&version)
+      versions[number] = version
+    } else {
+      let identity = AliasTarget(number: number, created: created)
+      guard var version = replaced[identity] else { return }
+      body(&version)
+      replaced[identity] = version
+    }
+  }
+
   mutating func apply(_ event: DomainEvent, sequence: Int64, recordedAt: Int64) {
     switch event {
     case .modelVersionDeleted(let data):
-      guard version(data.version, created: data.created) != nil else { return }
-      versions[data.version]?.isDeleted = true
+      change(data.version, data.created) { $0.isDeleted = true }
     case .modelRenamed(let data):
       name = data.to
     case .modelDescribed(let data):
@@ -81,8 +109,7 @@ public struct ModelState: Hashable, Sendable {
         described = data
       }
     case .stageTransitioned(let data):
-      guard version(data.version, created: data.created) != nil else { return }
-      versions[data.version]?.stage = data.to
+      change(data.version, data.created) { $0.stage = data.to }
     case .aliasAssigned(let data):
       aliases[ExactText(data.alias)] = AliasTarget(number: data.version, created: data.created)
     case .aliasRemoved(let data):
@@ -95,32 +122,29 @@ public struct ModelState: Hashable, Sendable {
   private mutating func applyTransfer(_ event: DomainEvent, sequence: Int64, recordedAt: Int64) {
     switch event {
     case .modelExported(let data):
-      guard version(data.version, created: data.created) != nil else { return }
-      versions[data.version]?.export = LiveExport(data: data, sequence: sequence)
-      versions[data.version]?.exportGeneration = data.generation
-      versions[data.version]?.exportFailure = nil
+      change(data.version, data.created) { $0.exported(data, sequence: sequence) }
     case .exportFailed(let data):
-      guard version(data.version, created: data.created) != nil else { return }
-      versions[data.version]?.exportFailure = TransferFailure(data: data, recordedAt: recordedAt)
-    case .exportInvalidated(let data):
-      guard version(data.version, created: data.created)?.export?.data.generation == data.generation else {
-        return
+      change(data.version, data.created) {
+        $0.exportFailure = TransferFailure(data: data, recordedAt: recordedAt)
       }
-      versions[data.version]?.export = nil
-      versions[data.version]?.exportGeneration = data.generation + 1
+    case .exportInvalidated(let data):
+      change(data.version, data.created) { $0.invalidated(data) }
     case .modelImported(let data):
       marketplace[data.target, default: MarketplaceState(name: data.marketplaceName)].imported(
         data, sequence: sequence)
-      guard version(data.version, created: data.created) != nil else { return }
-      versions[data.version]?.imports[data.target, default: ImportState()].imported(data, sequence: sequence)
+      change(data.version, data.created) {
+        $0.imports[data.target, default: ImportState()].imported(data, sequence: sequence)
+      }
     case .importFailed(let data):
-      guard let target = data.target, version(data.version, created: data.created) != nil else { return }
-      versions[data.version]?.imports[target, default: ImportState()].failure = TransferFailure(
-        data: data, recordedAt: recordedAt)
+      guard let target = data.target else { return }
+      change(data.version, data.created) {
+        $0.imports[target, default: ImportState()].failure = TransferFailure(data: data, recordedAt: recordedAt)
+      }
     case .importLost(let data):
       marketplace[data.target]?.lost(data)
-      guard version(data.version, created: data.created) != nil else { return }
-      versions[data.version]?.imports[data.target]?.lost(data)
+      change(data.version, data.created) { $0.imports[data.target]?.lost(data) }
+    case .marketplaceDriftFound(let data):
+      marketplace[data.target]?.drift = data
     case .marketplacePromotionSet(let data):
       marketplace[data.target, default: MarketplaceState(name: data.marketplaceName)].promoted(
         data, sequence: sequence, recordedAt: recordedAt)

@@ -38,6 +38,21 @@ public struct VersionState: Hashable, Sendable {
     self.modelID = modelID
     self.registered = registered
   }
+
+  /// What tells it from another one of the same number.
+  var identity: AliasTarget { AliasTarget(number: number, created: created) }
+
+  mutating func exported(_ data: ModelExported, sequence: Int64) {
+    export = LiveExport(data: data, sequence: sequence)
+    exportGeneration = data.generation
+    exportFailure = nil
+  }
+
+  mutating func invalidated(_ data: ExportInvalidated) {
+    guard export?.data.generation == data.generation else { return }
+    export = nil
+    exportGeneration = data.generation + 1
+  }
 }
 
 /// The version that an alias names: a number alone could be its successor's of the same number.
@@ -104,13 +119,16 @@ public struct MarketplaceState: Hashable, Sendable {
   public internal(set) var everPromoted: Set<Int> = []
   /// When the last change of promotion was recorded, in milliseconds since 1970.
   public internal(set) var since: Int64?
+  /// What somebody changed by hand, as long as nothing was set since.
+  public internal(set) var drift: MarketplaceDriftFound?
 
   mutating func imported(_ data: ModelImported, sequence: Int64) {
     sourceVersions[data.marketplaceVersion] = data.version
   }
 
   mutating func lost(_ data: ImportLost) {
-    sourceVersions[data.marketplaceVersion] = nil
+    // A model deleted there by hand and made again has given the number to another import since.
+    if sourceVersions[data.marketplaceVersion] == data.version { sourceVersions[data.marketplaceVersion] = nil }
     // The number may come to name another version, once the whole model was deleted.
     everPromoted.remove(data.marketplaceVersion)
     if available == data.marketplaceVersion { available = nil }
@@ -119,6 +137,7 @@ public struct MarketplaceState: Hashable, Sendable {
   mutating func promoted(_ data: MarketplacePromotionSet, sequence: Int64, recordedAt: Int64) {
     available = data.to
     since = recordedAt
+    drift = nil
     if let to = data.to { everPromoted.insert(to) }
   }
 }

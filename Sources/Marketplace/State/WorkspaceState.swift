@@ -29,6 +29,9 @@ public struct WorkspaceState: Hashable, Sendable {
   /// The version of `model` that the source means, if it means any.
   public func current(of model: ModelState) -> VersionState? { model.current(under: rule) }
 
+  /// The versions of `model` that are to be exported and imported, by rising number.
+  public func promoted(of model: ModelState) -> [VersionState] { model.promoted(under: rule) }
+
   /// Folds one event in. Events come in the order of their sequences.
   ///
   /// - Parameters:

@@ -1,5 +1,8 @@
 /// A logged model (MLflow 3): the files of a model as an entity of its own, outside any run.
 public struct LoggedModel: Sendable, Hashable {
+  /// The status of one whose files are all there.
+  public static let readyStatus = "LOGGED_MODEL_READY"
+
   /// The identifier, `m-…`.
   public var id: String
   /// The experiment it belongs to.
@@ -75,6 +78,9 @@ public struct ModelMetric: Sendable, Hashable {
 
 /// What a new logged model is created from.
 public struct NewLoggedModel: Sendable, Hashable {
+  /// Parameters that a server takes in one call at most, as MLflow's own client has it.
+  public static let paramsMax = 100
+
   /// The experiment it belongs to.
   public var experimentID: String
   /// The name.
@@ -83,7 +89,7 @@ public struct NewLoggedModel: Sendable, Hashable {
   public var modelType: String?
   /// The run that made it.
   public var sourceRunID: String?
-  /// The parameters. Servers take at most 100 in the creating call.
+  /// The parameters, at most ``paramsMax``; more are added afterwards.
   public var params: [Param]
   /// Tags set in the same transaction as the creation.
   public var tags: [Tag]

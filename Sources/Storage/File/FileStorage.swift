@@ -36,15 +36,13 @@ public struct FileStorage: ExternalStorage {
     return file
   }
 
-  /// Writes a small file unless its key is taken, by a link, which fails on a name that exists.
+  /// Writes a small file unless its key is taken.
   public func putIfAbsent(_ bytes: [UInt8], at key: StorageKey) async throws -> Bool {
     let file = FileUpload(root: root, key: key)
     do {
       try await file.open()
       try await file.write(bytes)
-      let isNew = try await file.finishUnlessPresent()
-      await file.abandon()
-      return isNew
+      return try await file.finishUnlessPresent().isNew
     } catch {
       await file.abandon()
       throw error

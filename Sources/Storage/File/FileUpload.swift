@@ -62,15 +62,14 @@ actor FileUpload: StorageUpload {
     return digest.finish()
   }
 
-  /// Makes the file appear unless its name is taken.
-  func finishUnlessPresent() throws -> Bool {
+  /// Makes the file appear unless its name is taken, by a link, which fails on a name that exists.
+  func finishUnlessPresent() throws -> FinishedUpload {
     try sync()
-    if linkat(folder, partName, folder, name, 0) != 0 {
-      if errno == EEXIST { return false }
-      throw systemError("it cannot be put in its place", key: key)
-    }
+    let isNew = linkat(folder, partName, folder, name, 0) == 0
+    guard isNew || errno == EEXIST else { throw systemError("it cannot be put in its place", key: key) }
+    unlinkat(folder, partName, 0)
     try syncFolder()
-    return true
+    return FinishedUpload(file: digest.finish(), isNew: isNew)
   }
 
   /// Puts a second name of another file in this one's place.

@@ -117,6 +117,7 @@ extension StorageError {
     case "NoSuchBucket":
       return (.missingStore, "There is no bucket '\(address.bucket)' at \(address.host): create it, or mend 'storage'.")
     case "NoSuchKey": return (.notFound, "It does not exist.")
+    case "PreconditionFailed": return (.taken, "Something lies there already, and stays.")
     case "InvalidAccessKeyId":
       return (.notAuthenticated, "The server does not know this access key: check where the credentials come from.")
     case "SignatureDoesNotMatch":
@@ -142,6 +143,7 @@ extension StorageError {
     switch refusal.status {
     case 301, 302, 303, 307, 308: return (.configuration, elsewhere(refusal, region: region))
     case 401: return (.notAuthenticated, "Check the credentials.")
+    case 412: return (.taken, "Something lies there already, and stays.")
     case 403:
       return (
         .notPermitted,

@@ -40,7 +40,11 @@ public final class S3Storage: ExternalStorage {
 
   /// Begins to write an object.
   public func upload(to key: StorageKey) async throws -> any StorageUpload {
-    S3Upload(client: client, object: try client.address.objectKey(key))
+    let object = try client.address.objectKey(key)
+    return S3Upload(client: client, object: object) { [self] in
+      guard conditionalWrites != .enforced else { return false }
+      return try await facts(of: object) != nil
+    }
   }
 
   /// The bytes of an object.

@@ -21,6 +21,8 @@ actor S3Upload: StorageUpload {
 
   private let client: S3Client
   private let object: String
+  /// Whether the key is known to be taken, where the server is not known to see to that itself.
+  private let isTaken: @Sendable () async throws -> Bool
   private var digest = StreamDigest()
   private var buffer = S3Body()
   private var reservation: Reservation?
@@ -30,9 +32,10 @@ actor S3Upload: StorageUpload {
   private var underway: [Task<Part, any Error>] = []
   private var isOpen = true
 
-  init(client: S3Client, object: String) {
+  init(client: S3Client, object: String, isTaken: @escaping @Sendable () async throws -> Bool) {
     self.client = client
     self.object = object
+    self.isTaken = isTaken
   }
 
   /// The size of the next part.
@@ -55,11 +58,32 @@ actor S3Upload: StorageUpload {
   }
 
   func finish() async throws -> WrittenFile {
+    try await finish(under: [])
+  }
+
+  /// A server that ignores the condition is asked first, which leaves the moment in between.
+  func finishUnlessPresent() async throws -> FinishedUpload {
+    guard isOpen else { throw closed() }
+    let written = digest.finish()
+    if try await isTaken() {
+      await abandon()
+      return FinishedUpload(file: written, isNew: false)
+    }
+    do {
+      return FinishedUpload(file: try await finish(under: [("if-none-match", "*")]), isNew: true)
+    } catch let error as StorageError where error.code == .taken {
+      // By somebody else, or by an earlier attempt of this call whose answer was lost.
+      await abandon()
+      return FinishedUpload(file: written, isNew: false)
+    }
+  }
+
+  private func finish(under condition: [(name: String, value: String)]) async throws -> WrittenFile {
     guard isOpen else { throw closed() }
     let written = digest.finish()
     if uploadID == nil {
       var call = S3Call(operation: "writing", method: .PUT, object: object)
-      call.headers = client.writeHeaders + checksumHeaders(written.sha256)
+      call.headers = client.writeHeaders + checksumHeaders(written.sha256) + condition
       call.body = buffer
       call.bodySHA256 = written.sha256
       call.isTransfer = true
@@ -67,7 +91,7 @@ actor S3Upload: StorageUpload {
     } else {
       if buffer.count > 0 { try await sendPart() }
       while !underway.isEmpty { try await takeFirst() }
-      try await complete(written)
+      try await complete(written, under: condition)
     }
     isOpen = false
     release()
@@ -198,13 +222,13 @@ actor S3Upload: StorageUpload {
     return try await client.uploadID(call)
   }
 
-  private func complete(_ written: WrittenFile) async throws {
+  private func complete(_ written: WrittenFile, under condition: [(name: String, value: String)]) async throws {
     let items = parts.map { part in
       let checksum = client.configuration.checksums ? "<ChecksumSHA256>\(part.checksum)</ChecksumSHA256>" : ""
       return "<Part><PartNumber>\(part.number)</PartNumber><ETag>\(XMLText.escaped(part.tag))</ETag>\(checksum)</Part>"
     }
     do {
-      try await client.complete(object: object, uploadID: uploadID ?? "", items: items)
+      try await client.complete(object: object, uploadID: uploadID ?? "", items: items, under: condition)
     } catch let refusal as S3Refusal where refusal.code == "NoSuchUpload" && refusal.mayBeDone {
       // The answer to an earlier attempt was lost. Whether the file is there, only its bytes tell.
       var found = StreamDigest()
@@ -249,13 +273,15 @@ extension S3Client {
   }
 
   /// Joins parts; the answer may begin well and yet end in an error, which is thrown.
-  func complete(object: String, uploadID: String, items: [String]) async throws {
+  func complete(
+    object: String, uploadID: String, items: [String], under condition: [(name: String, value: String)] = []
+  ) async throws {
     let text =
       "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\(items.joined())"
       + "</CompleteMultipartUpload>"
     var call = S3Call(
       operation: "joining parts", method: .POST, object: object, query: [("uploadId", uploadID)],
-      headers: [("content-type", "application/xml")], body: S3Body(text), isTransfer: true)
+      headers: [("content-type", "application/xml")] + condition, body: S3Body(text), isTransfer: true)
     call.bodySHA256 = StreamDigest.of(text.utf8).sha256
     let answer = try await answer(to: call)
     // The reference says …Result; moto, for one, says …Response.

@@ -5,7 +5,8 @@ import Postgres
 import Registry
 import Storage
 
-/// Tests what must always hold of the jobs, against the live ledger, storage and registry. Changes nothing.
+/// Tests what must always hold of the jobs, against the live ledger, storage and registry. Changes nothing, but that it
+/// may be told to give up the exports that do not hold.
 public struct CheckJob: Sendable {
   /// Exports whose files are looked at side by side.
   static let exportsConcurrent = 8
@@ -15,25 +16,35 @@ public struct CheckJob: Sendable {
   let target: MarketplaceTarget?
   /// Whether every byte of every live export is read and hashed, or only its manifest and the sizes.
   let readsData: Bool
+  /// Whether an export that storage no longer holds as it was is given up, so that the next one is made.
+  let repairs: Bool
 
   /// A check of these workspaces; without a target the marketplace registry is left out.
-  public init(context: JobContext, workspaces: [WorkspaceID], target: MarketplaceTarget?, readsData: Bool) {
+  ///
+  /// - Parameter repairs: whether damaged exports are given up, see ``CheckJob/run()``.
+  public init(
+    context: JobContext, workspaces: [WorkspaceID], target: MarketplaceTarget?, readsData: Bool,
+    repairs: Bool = false
+  ) {
     self.context = context
     self.workspaces = workspaces
     self.target = target
     self.readsData = readsData
+    self.repairs = repairs
   }
 
-  /// What does not hold.
+  /// What does not hold. What was given up counts as pending: the next sync exports what is current of it again.
   ///
-  /// - Throws: the database's errors, and the registry's when it cannot be asked at all.
+  /// - Throws: ``StorageError`` when exports are to be given up and the store is not the one that holds them, the database's errors, and the registry's when it cannot be asked at all.
   public func run() async throws -> [Violation] {
+    // A store that is not mounted would seem to have lost everything.
+    if repairs { try await StorageMarker.prove(context) }
     let history = History(ledger: context.ledger, run: context.run)
     var violations: [Violation] = try await checkNames(history)
     for workspace in workspaces {
       let state = try await history.load(workspace)
       violations += try await checkEvents(workspace)
-      violations += try await checkExports(state)
+      violations += try await checkExports(state, history)
       if let target { violations += try await checkMarketplace(state, target) }
     }
     return violations
@@ -91,8 +102,7 @@ public struct CheckJob: Sendable {
         event, stream: recorded.stream, streamVersion: recorded.version, sequence: recorded.sequence,
         recordedAt: recorded.recordedAt.microseconds / 1_000)
       for model in state.models(touchedBy: event) {
-        guard let current = state.current(of: model) else { continue }
-        promoted.insert(VersionIdentity(workspace, model, current))
+        promoted.formUnion(state.promoted(of: model).map { VersionIdentity(workspace, model, $0) })
       }
     }
     return violations
@@ -116,20 +126,54 @@ public struct CheckJob: Sendable {
   }
 
   /// J3: a live export's manifest is there and is the one the ledger names, and every file it names is there too.
-  private func checkExports(_ state: WorkspaceState) async throws -> [Violation] {
-    let exports = state.models.values.flatMap { model in model.versions.values.compactMap(\.export) }
+  private func checkExports(_ state: WorkspaceState, _ history: History) async throws -> [Violation] {
+    let exports = state.models.values.sorted { $0.id < $1.id }.flatMap { model in
+      model.versions.values.sorted { $0.number < $1.number }.compactMap { version in
+        version.export.map { (model: model, version: version, data: $0.data) }
+      }
+    }
     let found = try await concurrently(exports, limit: Self.exportsConcurrent) { export -> [Violation] in
-      do {
-        let contents = try await ExportContents(export.data, in: context.storage)
-        return try await check(contents, export.data)
-      } catch let error as StorageError where error.code != .notFound {
-        // A store that cannot be asked says nothing about what it holds.
-        throw error
-      } catch {
-        return [Violation("J3", "\(export.data.uri): \(try Trouble(error).message)")]
+      let violations = try await check(export.data)
+      guard repairs, let first = violations.first else { return violations }
+      try await giveUp(export.data, VersionIdentity(state.workspace, export.model, export.version), first, history)
+      return violations.map {
+        Violation(
+          $0.invariant, "\($0.message) Given up: the next sync exports it again if it is needed.", isPending: true)
       }
     }
     return found.flatMap(\.self)
+  }
+
+  private func check(_ export: ModelExported) async throws -> [Violation] {
+    do {
+      let contents = try await ExportContents(export, in: context.storage)
+      return try await check(contents, export)
+    } catch let error as StorageError where error.code != .notFound {
+      // A store that cannot be asked says nothing about what it holds.
+      throw error
+    } catch {
+      return [Violation("J3", "\(export.uri): \(try Trouble(error).message)")]
+    }
+  }
+
+  /// Ends the export's life, as an import does that finds it damaged.
+  private func giveUp(
+    _ export: ModelExported, _ identity: VersionIdentity, _ violation: Violation, _ history: History
+  ) async throws {
+    let event = ProposedEvent(
+      stream: identity.model.stream, expectedVersion: nil,
+      id: identity.eventID("export invalidated", generation: export.generation),
+      event: .exportInvalidated(
+        ExportInvalidated(
+          model: export.model, name: export.name, version: export.version, created: export.created,
+          generation: export.generation, exportID: export.exportID,
+          reason: violation.message.kept(bytes: Trouble.messageBytesMax))))
+    do {
+      _ = try await history.append([event], to: identity.workspace)
+    } catch let error as LedgerError where error.isLostRace {
+      // Another run has given it up already.
+      return
+    }
   }
 
   private func check(_ contents: ExportContents, _ export: ModelExported) async throws -> [Violation] {
@@ -164,14 +208,15 @@ public struct CheckJob: Sendable {
         guard let live = version.imports[target.id]?.live else { continue }
         let key = VersionIdentity(state.workspace, model, version).sourceKey(generation: live.generation)
         let found = try await target.registry.modelVersions(tagged: .init(OwnTags.sourceKey, key))
-        if found.map(\.version) != [live.marketplaceVersion] {
-          violations.append(
-            Violation(
-              "J4",
-              "\(marketplace.name) v\(live.marketplaceVersion): the registry holds "
-                + "\(found.isEmpty ? "no version" : found.map { "v\($0.version)" }.joined(separator: ", ")) with its key."
-            ))
-        }
+        guard found.map(\.version) != [live.marketplaceVersion] else { continue }
+        // The next sync tells that a version which is not promoted is lost; nobody misses it until then.
+        let isPending = found.isEmpty && marketplace.available != live.marketplaceVersion
+        violations.append(
+          Violation(
+            "J4",
+            "\(marketplace.name) v\(live.marketplaceVersion): the registry holds "
+              + "\(found.isEmpty ? "no version" : found.map { "v\($0.version)" }.joined(separator: ", ")) with its key"
+              + (isPending ? "; a sync is due." : "."), isPending: isPending))
       }
       // A model that was created again goes on under its predecessor's name, and answers for it.
       guard state.successor(of: model, target: target.id) == nil else {

@@ -4,6 +4,9 @@ import Registry
 import Storage
 
 /// One version on its way into one folder: every file hashed as it passes, `MLmodel` first, the manifest last.
+///
+/// A folder is written once. Whatever lies in it stays, since another worker under the same export id may have named it
+/// in a manifest already; a model file that ought to have other bytes by now needs another folder.
 struct ExportCopy: Sendable {
   /// A file whose body ends early or whose size is not the listed one is fetched so often.
   static let attemptsMax = 3
@@ -21,13 +24,16 @@ struct ExportCopy: Sendable {
   let exportID: String
   let folder: ExportFolder
 
+  /// A file of the model is another one now than an earlier attempt copied: then none of its files counts.
+  struct SourceChanged: Error {}
+
   /// What an earlier attempt left in the folder.
   enum Remains: Sendable {
     /// Nothing, or files to go on from.
     case files
     /// A whole export that no event names yet.
     case manifest(Manifest, sha256: String)
-    /// A damaged manifest, or files of a model that the source has overwritten since.
+    /// A damaged manifest.
     case unusable
   }
 
@@ -35,9 +41,7 @@ struct ExportCopy: Sendable {
 
   /// Looks at what an earlier attempt left.
   func remains() async throws -> Remains {
-    guard try await context.storage.size(of: manifestKey) != nil else {
-      return try await isOfAnotherModel() ? .unusable : .files
-    }
+    guard try await context.storage.size(of: manifestKey) != nil else { return .files }
     do {
       let (manifest, sha256) = try await readManifest()
       return .manifest(manifest, sha256: sha256)
@@ -49,6 +53,7 @@ struct ExportCopy: Sendable {
   /// Copies what is missing and writes the manifest, unless somebody else has.
   ///
   /// - Returns: the manifest that lies there, and its digest.
+  /// - Throws: ``SourceChanged`` when what an earlier attempt left is of other files.
   func run() async throws -> (Manifest, sha256: String) {
     let manifest = try await copy()
     _ = try await context.storage.putIfAbsent(try manifest.encoded(), at: manifestKey)
@@ -89,25 +94,11 @@ struct ExportCopy: Sendable {
       uniquingKeysWith: { first, _ in first })
   }
 
-  /// Whether `MLmodel` is another one now than an earlier attempt copied: then none of its files counts. It is fetched
-  /// once more and only looked at, so that the old one is there to be compared with again after a kill.
-  private func isOfAnotherModel() async throws -> Bool {
-    guard let file = source.mlmodel else { return false }
-    let key = try folder.file(file.path)
-    guard try await context.storage.size(of: key) != nil else { return false }
-    var digest = StreamDigest()
-    _ = try await workspace.registry.download(file.file, from: file.location) { digest.update($0) }
-    return try await digest.finish() != self.digest(key)
-  }
-
   private func copy() async throws -> Manifest {
     let stored = try await stored()
     // First, so that whatever an attempt leaves can be told to be of this model or not.
     var files: [Manifest.File] = []
-    if let file = source.mlmodel {
-      let isStored = try stored[Array(folder.file(file.path).path.utf8)] != nil
-      files.append(isStored ? try await taken(file) : try await fetched(file))
-    }
+    if let file = source.mlmodel { files.append(try await fetched(file)) }
     let others = source.files.filter { !$0.path.isExactly(source.mlmodelPath) }
     files += try await concurrently(others, limit: Self.filesConcurrent) { file in
       let size = try stored[Array(folder.file(file.path).path.utf8)]
@@ -129,7 +120,19 @@ struct ExportCopy: Sendable {
   private func digest(_ key: StorageKey) async throws -> WrittenFile {
     var digest = StreamDigest()
     for try await chunk in try await context.storage.read(key) { digest.update(chunk) }
-    return digest.finish()
+    let all = digest.finish()
+    guard let size = try await context.storage.size(of: key), size == all.size else {
+      throw Trouble(
+        "storage_read_short", "\(key) gave \(all.size) bytes, which are not all it has. The next run tries again.",
+        retriable: true)
+    }
+    return all
+  }
+
+  /// Makes a document of ours appear. One that an earlier attempt finished holds: it tells the same of an earlier moment.
+  private func finished(_ upload: any StorageUpload, at key: StorageKey) async throws -> WrittenFile {
+    let finished = try await upload.finishUnlessPresent()
+    return finished.isNew ? finished.file : try await digest(key)
   }
 
   private func fetched(_ file: ExportSource.File) async throws -> Manifest.File {
@@ -146,7 +149,12 @@ struct ExportCopy: Sendable {
       let upload = try await context.storage.upload(to: key)
       do {
         arrived = try await workspace.registry.download(file.file, from: file.location) { try await upload.write($0) }
-        guard let listed = file.file.size, listed != arrived else { return try await upload.finish() }
+        guard let listed = file.file.size, listed != arrived else {
+          let finished = try await upload.finishUnlessPresent()
+          if finished.isNew { return finished.file }
+          guard try await digest(key) == finished.file else { throw SourceChanged() }
+          return finished.file
+        }
         await upload.abandon()
       } catch let error as RegistryError where error.code == .incompleteBody && attempt < Self.attemptsMax {
         await upload.abandon()
@@ -173,6 +181,8 @@ struct ExportCopy: Sendable {
       let key = try folder.file(path)
       let (read, written) = try await MetricHistories.copy(of: run, in: workspace.registry) {
         try await context.storage.upload(to: key)
+      } finish: { upload in
+        try await finished(upload, at: key)
       }
       histories = read
       if let written { files.append(Manifest.File(path: path, size: written.size, sha256: written.sha256)) }
@@ -185,10 +195,11 @@ struct ExportCopy: Sendable {
             + "\(StorageLimits.wholeFileBytesMax) at most. The run has too many parameters, tags or metrics.",
           retriable: false)
       }
-      let upload = try await context.storage.upload(to: try folder.file(path))
+      let key = try folder.file(path)
+      let upload = try await context.storage.upload(to: key)
       do {
         try await upload.write(bytes)
-        let written = try await upload.finish()
+        let written = try await finished(upload, at: key)
         files.append(Manifest.File(path: path, size: written.size, sha256: written.sha256))
       } catch {
         await upload.abandon()

@@ -98,8 +98,8 @@ struct ExportJob: Sendable {
     _ source: ExportSource, _ identity: VersionIdentity, _ due: DueTransfer
   ) async throws -> (Manifest, sha256: String, ExportFolder) {
     let generation = due.version.exportGeneration
-    var exportID = try await ExportClaim.exportID(
-      of: identity, generation: generation, fresh: context.randomID(), in: context.pool)
+    var exportID = try await context.memory.exportID(
+      of: identity, generation: generation, fresh: context.randomID())
     for _ in 1...Self.claimsMax {
       let folder = try ExportFolder(identity, name: due.model.firstName, exportID: exportID)
       let copy = ExportCopy(
@@ -109,12 +109,15 @@ struct ExportJob: Sendable {
       case .manifest(let manifest, let sha256):
         return (manifest, sha256, folder)
       case .files:
-        let (manifest, sha256) = try await copy.run()
-        return (manifest, sha256, folder)
+        do {
+          let (manifest, sha256) = try await copy.run()
+          return (manifest, sha256, folder)
+        } catch is ExportCopy.SourceChanged {}
       case .unusable:
-        exportID = try await ExportClaim.replace(
-          exportID, of: identity, generation: generation, fresh: context.randomID(), in: context.pool)
+        break
       }
+      exportID = try await context.memory.replaceExportID(
+        exportID, of: identity, generation: generation, fresh: context.randomID())
     }
     throw Trouble(
       "manifest_unreadable",

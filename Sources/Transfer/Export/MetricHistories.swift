@@ -36,10 +36,13 @@ struct MetricHistories: Sendable {
 
   /// Reads every history of a run.
   ///
-  /// - Parameter open: opens the file, called only when it is needed.
+  /// - Parameters:
+  ///   - open: opens the file, called only when it is needed.
+  ///   - finish: makes it appear.
   /// - Returns: the last points, and what was written to the file, if it was needed.
   static func copy(
-    of run: Run, in registry: any ModelRegistry, to open: @escaping @Sendable () async throws -> any StorageUpload
+    of run: Run, in registry: any ModelRegistry, to open: @escaping @Sendable () async throws -> any StorageUpload,
+    finish: (any StorageUpload) async throws -> WrittenFile
   ) async throws -> (MetricHistories, WrittenFile?) {
     let keys = Set(run.metrics.map { ExactText($0.key) }).sorted()
     var histories = MetricHistories(metrics: keys.count, open: open)
@@ -48,7 +51,8 @@ struct MetricHistories: Sendable {
         histories.points[key] = []
         try await registry.metricHistory(run: run.id, key: key.text) { try await histories.take($0, of: key) }
       }
-      return (histories, try await histories.upload?.finish())
+      guard let upload = histories.upload else { return (histories, nil) }
+      return (histories, try await finish(upload))
     } catch {
       await histories.upload?.abandon()
       throw error

@@ -1,4 +1,3 @@
-import Postgres
 import Storage
 
 /// A file at the root of the store that says that this is the store. A mount that is gone leaves an empty folder, in
@@ -12,10 +11,7 @@ enum StorageMarker {
   static func prove(_ context: JobContext) async throws {
     let key = try StorageKey([name])
     guard try await context.storage.size(of: key) == nil else { return }
-    let hasExports = try await context.pool.read { session in
-      try session.query("select exists (select from marketplace.export_summary) as yes").first?.bool("yes")
-    }
-    guard hasExports != true else {
+    guard try await !context.memory.hasExports() else {
       throw StorageError(
         .failed, key: context.storage.location,
         "holds no \(name), though the ledger names exports there: it is not mounted, or it is another store. Nothing "

@@ -11,12 +11,20 @@ struct MarketplaceReading: Sendable {
 
   /// Reads the registry's listing.
   static func read(_ target: MarketplaceTarget, context: JobContext) async throws -> MarketplaceReading {
-    let cursors = try await ObservationCursors.load("marketplace/\(target.id)", from: context.pool)
-    let listed = try await target.registry.registeredModels()
-    return MarketplaceReading(
-      target: target, cursors: cursors,
-      models: Dictionary(listed.map { (Array($0.name.utf8), $0) }, uniquingKeysWith: { first, _ in first }),
-      listed: listed)
+    let cursors = try await ObservationCursors.load("marketplace/\(target.id)", from: context.memory)
+    return MarketplaceReading(target, cursors, listed: try await target.registry.registeredModels())
+  }
+
+  private init(_ target: MarketplaceTarget, _ cursors: ObservationCursors, listed: [RegisteredModel]) {
+    self.target = target
+    self.cursors = cursors
+    self.listed = listed
+    models = Dictionary(listed.map { (Array($0.name.utf8), $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The registry read once more, beside the same cursors.
+  func again() async throws -> MarketplaceReading {
+    MarketplaceReading(target, cursors, listed: try await target.registry.registeredModels())
   }
 
   /// Whether a model is listed, and as it was when it was last looked at.

@@ -72,6 +72,21 @@ struct ExportContents: Sendable {
     }
   }
 
+  /// Reads files of the export to the end, for those that the registry has already and nobody uploads.
+  ///
+  /// - Throws: ``Trouble`` with ``Trouble/rottenCode`` when storage does not hold what the manifest says.
+  func verify(_ files: [Manifest.File]) async throws {
+    _ = try await concurrently(files, limit: ImportJob.filesConcurrent) { file in
+      do {
+        let body = VerifiedBody(
+          body: try await storage.read(try folder.file(file.path)), file: file, verdict: VerifiedBody.Verdict())
+        for try await _ in body {}
+      } catch let error as StorageError where error.code == .notFound {
+        throw Trouble.rotten(file)
+      }
+    }
+  }
+
   /// Copies files into a registry and lists them back.
   ///
   /// - Throws: ``Trouble`` with ``Trouble/rottenCode`` when storage does not hold what the manifest says, with

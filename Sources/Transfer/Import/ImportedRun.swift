@@ -8,7 +8,7 @@ struct ImportedRun: Sendable {
   let registry: any ModelRegistry
   let contents: ExportContents
   let workspace: WorkspaceID
-  let experiment: Experiment
+  let experiments: ImportedExperiments
   let progress: @Sendable (Int64) -> Void
 
   /// Finds the run that an earlier attempt made, or makes it, and completes it.
@@ -44,31 +44,49 @@ struct ImportedRun: Sendable {
     let location = try registry.artifactLocation(of: run)
     let present = Set(try await registry.artifacts(at: location).map { Array($0.path.utf8) })
     let missing = files.filter { !present.contains(Array($0.path.utf8)) }
+    // What is there came from an export that was whole then. This one must be so now, or it would be lived on unseen.
+    try await contents.verify(files.filter { present.contains(Array($0.path.utf8)) }.map(\.file))
     guard !missing.isEmpty else { return }
     try await contents.upload(missing, to: location, of: registry, progress: progress)
   }
 
-  /// The oldest run with our key that nobody deleted.
-  private func find(_ key: Tag) async throws -> Run? {
-    try await registry.runs(inExperiments: [experiment.id], tagged: key).first { !$0.isDeleted }
+  /// The oldest run with our key, in whichever of our experiments it lies; of several a whole one comes first, and
+  /// one that nobody deleted.
+  private func find(_ key: Tag, in experiments: ImportedExperiments) async throws -> Run? {
+    let found = try await registry.runs(inExperiments: experiments.ids, tagged: key)
+    let active = found.filter { !$0.isDeleted }
+    let whole = active.first { $0.tags[OwnTags.complete] != nil }
+    guard let run = whole ?? active.first else { return found.first }
+    // A request of a run that was killed may arrive after its successor has looked: what it made is nobody's.
+    for double in active where double.id != run.id && double.tags[OwnTags.complete] == nil {
+      try await registry.deleteRun(double.id)
+    }
+    return run
   }
 
   private func findOrCreate(_ document: RunDocument, key: Tag) async throws -> Run {
-    if let found = try await find(key) { return found }
-    return try await create(document, key: key)
+    guard let found = try await find(key, in: experiments) else { return try await create(document, key: key) }
+    guard found.isDeleted else { return found }
+    // Deleted by hand, with its experiment or alone: what the source still means comes back as it was.
+    try await experiments.restore(found.experimentID)
+    try await registry.restoreRun(found.id)
+    return try await registry.run(found.id) ?? found
   }
 
   /// Creating is not idempotent: whoever finds an older run with the key afterwards takes that and gives up its own.
   private func create(_ document: RunDocument, key: Tag) async throws -> Run {
+    let home = try await experiments.home()
     let made = try await registry.createRun(
       NewRun(
-        experimentID: experiment.id, name: document.info.runName, userID: document.info.userID,
+        experimentID: home.id, name: document.info.runName, userID: document.info.userID,
         startTime: document.info.startTime,
         tags: [
           key, Tag(OwnTags.runID, document.info.runID), Tag(OwnTags.workspace, workspace.text),
           Tag(OwnTags.exportID, contents.manifest.exportID),
         ]))
-    guard let oldest = try await find(key), oldest.id != made.id else { return made }
+    guard let oldest = try await find(key, in: experiments.with(home)), oldest.id != made.id, !oldest.isDeleted else {
+      return made
+    }
     try await registry.deleteRun(made.id)
     return oldest
   }

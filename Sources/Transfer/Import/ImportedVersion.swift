@@ -22,9 +22,12 @@ struct ImportedVersion: Sendable {
 
   /// The version with our key, complete, and the run it belongs to.
   func ensure(_ source: RegisteredModelDocument.Version) async throws -> (ModelVersion, Run?) {
-    let run = try await ensureRun(source)
+    let experiments = ImportedExperiments(
+      registry: registry, workspace: workspace,
+      source: source.experimentName.isEmpty ? source.name : source.experimentName)
+    let run = try await ensureRun(experiments)
     if let found = try await find() { return (found, run) }
-    let place = try await placeFiles(source, run: run)
+    let place = try await placeFiles(experiments, run: run)
     let made = try await registry.createModelVersion(
       NewModelVersion(
         name: name.text, source: place.source, runID: place.run?.id, modelID: place.loggedModel?.id,
@@ -47,24 +50,18 @@ struct ImportedVersion: Sendable {
     return found.first
   }
 
-  private func experiment(_ source: RegisteredModelDocument.Version) async throws -> Experiment {
-    let plain = source.experimentName.isEmpty ? source.name : source.experimentName
-    return try await registry.createExperiment(
-      named: "\(workspace.text)/\(plain)", tags: [Tag(OwnTags.workspace, workspace.text)])
-  }
-
   /// The run, made once however many versions came from it: under a lock, since two of them may be imported at once.
-  private func ensureRun(_ source: RegisteredModelDocument.Version) async throws -> Run? {
+  private func ensureRun(_ experiments: ImportedExperiments) async throws -> Run? {
     guard let document = try await contents.run() else { return nil }
-    let experiment = try await experiment(source)
-    let imported = ImportedRun(
-      registry: registry, contents: contents, workspace: workspace, experiment: experiment, progress: progress)
     return try await locks.whenFree("run/\(workspace.text)/\(document.info.runID)") {
-      try await imported.ensure(document)
+      let imported = ImportedRun(
+        registry: registry, contents: contents, workspace: workspace, experiments: try await experiments.read(),
+        progress: progress)
+      return try await imported.ensure(document)
     }
   }
 
-  private func placeFiles(_ source: RegisteredModelDocument.Version, run: Run?) async throws -> Place {
+  private func placeFiles(_ experiments: ImportedExperiments, run: Run?) async throws -> Place {
     if let run, let runID = contents.manifest.runID, contents.manifest.modelPath.hasPrefix("\(runID)/artifacts"),
       run.tags[OwnTags.exportID] == contents.manifest.exportID
     {
@@ -73,45 +70,27 @@ struct ImportedVersion: Sendable {
       let path = contents.manifest.modelPath.dropFirst("\(runID)/artifacts".count)
       return Place(source: run.artifactURI + path, run: run)
     }
-    if try await registry.serverInfo().hasLoggedModels { return try await placeLoggedModel(source, run: run) }
-    return try await placeInRun(source, run: run)
-  }
-
-  private func placeLoggedModel(_ source: RegisteredModelDocument.Version, run: Run?) async throws -> Place {
-    let document = try await contents.loggedModel()
-    let experiment = try await experiment(source)
-    let model: LoggedModel
-    let found = try await registry.loggedModels(inExperiments: [experiment.id], tagged: key).first
-    if let found {
-      model = found
-    } else {
-      model = try await registry.createLoggedModel(
-        NewLoggedModel(
-          experimentID: experiment.id, name: document?.name ?? "model", modelType: document?.modelType,
-          sourceRunID: run?.id,
-          params: (document?.params ?? [:]).sorted { $0.key < $1.key }.map { Param($0.key.text, $0.value) },
-          tags: OwnTags.copied(document?.tags ?? [:]) + [key]))
-    }
-    let files = contents.files(below: contents.manifest.modelPath)
-    try await contents.upload(files, to: registry.artifactLocation(of: model), of: registry, progress: progress)
-    let ready = try await registry.finalizeLoggedModel(model.id)
-    if let run { try await registry.linkOutputs(run: run.id, models: [ModelOutput(modelID: model.id)]) }
-    return Place(source: "models:/\(model.id)", run: run, loggedModel: ready)
+    let known = try await experiments.read()
+    guard try await registry.serverInfo().hasLoggedModels else { return try await placeInRun(known, run: run) }
+    let imported = ImportedLoggedModel(
+      registry: registry, contents: contents, key: key, experiments: known, run: run, progress: progress)
+    let model = try await imported.ensure(try await contents.loggedModel())
+    return Place(source: "models:/\(model.id)", run: run, loggedModel: model)
   }
 
   /// A server without logged models keeps the files in a run, made for the purpose when the version has none.
-  private func placeInRun(_ source: RegisteredModelDocument.Version, run: Run?) async throws -> Place {
+  private func placeInRun(_ experiments: ImportedExperiments, run: Run?) async throws -> Place {
     let home: Run
     if let run {
       home = run
+    } else if let found = try await findHome(experiments) {
+      home = found
     } else {
-      let experiment = try await experiment(source)
-      let found = try await registry.runs(inExperiments: [experiment.id], tagged: key).first { !$0.isDeleted }
-      if let found {
-        home = found
-      } else {
-        home = try await registry.createRun(NewRun(experimentID: experiment.id, name: name.text, tags: [key]))
-      }
+      let experiment = try await experiments.home()
+      let made = try await registry.createRun(NewRun(experimentID: experiment.id, name: name.text, tags: [key]))
+      let oldest = try await findHome(experiments.with(experiment)) ?? made
+      if oldest.id != made.id { try await registry.deleteRun(made.id) }
+      home = oldest
     }
     // One run may have logged several models, and their versions bear the same numbers: the export tells them apart.
     let folder = "model-\(contents.manifest.exportID)"
@@ -119,5 +98,10 @@ struct ImportedVersion: Sendable {
     try await contents.upload(files, to: registry.artifactLocation(of: home), of: registry, progress: progress)
     if run == nil { try await registry.updateRun(home.id, status: "FINISHED", endTime: nil, name: nil) }
     return Place(source: "\(home.artifactURI)/\(folder)", run: home)
+  }
+
+  /// The oldest run that was made for the version's files alone.
+  private func findHome(_ experiments: ImportedExperiments) async throws -> Run? {
+    try await registry.runs(inExperiments: experiments.ids, tagged: key).first { !$0.isDeleted }
   }
 }

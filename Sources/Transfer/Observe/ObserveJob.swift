@@ -35,7 +35,7 @@ struct ObserveJob: Sendable {
   private func observe() async throws -> Outcome {
     if !context.options.isDryRun { try await context.ledger.openWorkspace(workspace.id.text) }
     let state = try await history.load(workspace.id)
-    let cursors = try await ObservationCursors.load(workspace.id.text, from: context.pool)
+    let cursors = try await ObservationCursors.load(workspace.id.text, from: context.memory)
     var report = WorkspaceReport(workspace: workspace.id)
     var draft = EventDraft(on: state)
     connect(&draft)
@@ -54,7 +54,7 @@ struct ObserveJob: Sendable {
       let events = connected + draft.events + [observed(reading, changes: draft.events.count, in: draft.state)]
       guard !context.options.isDryRun else { return Outcome(state: draft.state, report: report) }
       report.note(try await history.append(events, to: workspace.id))
-      try await cursors.save(reading.listed, of: reading.listed, to: context.pool)
+      try await cursors.save(reading.listed, of: reading.listed, to: context.memory)
     } catch {
       let trouble = try Trouble(error)
       report.trouble = trouble

@@ -10,11 +10,14 @@ struct RegistryReading: Sendable {
   static let nameBytesMax = 2_000
   /// What a version says of its source is kept up to so many bytes of UTF-8.
   static let sourceBytesMax = 4_000
+  /// A model whose name passes to another while it is read is read so often.
+  static let attemptsMax = 3
   /// Known versions whose runs and logged models are asked for when a registry lists nothing any more.
   static let witnessVersionsMax = 5
 
   private let registry: any ModelRegistry
   private let known: [ModelKey: ModelState]
+  private let state: WorkspaceState
   private let cursors: ObservationCursors
   private let now: @Sendable () -> Int64
 
@@ -25,6 +28,7 @@ struct RegistryReading: Sendable {
     self.registry = registry
     self.cursors = cursors
     self.now = now
+    self.state = state
     known = Dictionary(state.models.values.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -47,6 +51,7 @@ struct RegistryReading: Sendable {
     let listed = all.filter { !$0.name.utf8.contains(0) && $0.name.utf8.count <= Self.nameBytesMax }
     let kept = Set(listed.map { Array($0.name.utf8) })
     let observed = try await concurrently(listed, limit: Self.listingsConcurrent) { try await observe($0) }
+      .compactMap(\.self)
     var models = observed.map(\.0)
     var absences = Set(observed.flatMap(\.1))
     let (hidden, gone) = try await askForMissingModels(among: models)
@@ -60,11 +65,42 @@ struct RegistryReading: Sendable {
   }
 
   /// A listed model, its versions listed too when they may have changed, and versions found gone.
-  private func observe(_ listed: RegisteredModel) async throws -> (ObservedModel, [Observation.Absence]) {
-    let known = known[ModelKey(listed.name, listed.created)]
-    guard needsVersions(listed, known: known) else {
-      return (ObservedModel(listed, versions: listed.latestVersions, isComplete: false), [])
+  ///
+  /// Between listing a model and listing its versions its name may have passed to another: then what was read is
+  /// thrown away, and the model that bears the name now is observed instead.
+  private func observe(_ listed: RegisteredModel) async throws -> (ObservedModel, [Observation.Absence])? {
+    var listed = listed
+    for _ in 1...Self.attemptsMax {
+      let known = incarnation(listed)
+      guard needsVersions(listed, known: known) else {
+        return (ObservedModel(listed, versions: listed.latestVersions, isComplete: false), [])
+      }
+      let (versions, absences) = try await versions(of: listed, known: known)
+      let isNewer = versions.contains { max($0.created, $0.lastUpdated) > listed.lastUpdated }
+      guard isNewer || !absences.isEmpty else {
+        return (ObservedModel(listed, versions: versions, isComplete: true), absences)
+      }
+      guard let now = try await registry.registeredModel(named: listed.name) else { return nil }
+      if now.created == listed.created {
+        return (ObservedModel(listed, versions: versions, isComplete: true), absences)
+      }
+      listed = now
     }
+    throw Trouble(
+      "unstable_model", "The name '\(listed.name)' passed from model to model while it was read. Run again.",
+      retriable: true)
+  }
+
+  /// The known model that this one is: by name, or by the name it was first seen under, to which it may have come back
+  /// since the last reading.
+  private func incarnation(_ listed: RegisteredModel) -> ModelState? {
+    known[ModelKey(listed.name, listed.created)]
+      ?? state.models[ModelID(workspace: state.workspace, name: listed.name, created: listed.created)]
+  }
+
+  private func versions(
+    of listed: RegisteredModel, known: ModelState?
+  ) async throws -> ([ModelVersion], [Observation.Absence]) {
     var versions = try await registry.modelVersions(of: listed.name)
     var absences: [Observation.Absence] = []
     for version in known?.live ?? [] where !versions.contains(where: { $0.version == version.number }) {
@@ -75,7 +111,7 @@ struct RegistryReading: Sendable {
         absences.append(.version(model: known.id, number: version.number, created: version.created))
       }
     }
-    return (ObservedModel(listed, versions: versions, isComplete: true), absences)
+    return (versions, absences)
   }
 
   private func needsVersions(_ listed: RegisteredModel, known: ModelState?) -> Bool {
@@ -99,7 +135,7 @@ struct RegistryReading: Sendable {
     for known in missing.sorted(by: { $0.id < $1.id }) {
       let asked = try await registry.registeredModel(named: known.name)
       if let asked, asked.created == known.created {
-        hidden.append(try await observe(asked))
+        if let observed = try await observe(asked) { hidden.append(observed) }
       } else {
         gone.append(.model(known.key))
       }

@@ -1,7 +1,6 @@
 import Foundation
 import Ledger
 public import Marketplace
-import Postgres
 import Registry
 
 /// The main job: observe, export, import and follow, for any number of workspaces, each alone or together.
@@ -49,7 +48,7 @@ public struct SyncJob: Sendable {
   public func run() async throws -> JobReport {
     var report = JobReport(run: context.run)
     if steps != .observe { try await StorageMarker.prove(context) }
-    let locks = ModelLocks(pool: context.pool)
+    let locks = ModelLocks(context: context)
     do {
       var reading: MarketplaceReading?
       if let target, steps.contains(.import) {
@@ -73,7 +72,7 @@ public struct SyncJob: Sendable {
       if let reading {
         let disconnected = try await followDisconnected(reading, locks: locks)
         report.workspaces += disconnected.map(\.report).filter { !$0.items.isEmpty }
-        try await remember(reading, outcomes + disconnected, report: &report)
+        try await remember(reading, outcomes + disconnected, locks: locks, report: &report)
       }
       report.unattended = try await unattended()
       report.wasInterrupted = context.isStopping()
@@ -115,37 +114,17 @@ public struct SyncJob: Sendable {
     let follow = FollowJob(context: context, target: reading.target, reading: reading, locks: locks)
     var outcomes: [WorkspaceJob.Outcome] = []
     for workspace in try await unnamed(areDisconnected: true) {
-      let state = try await history.load(workspace)
+      var state = try await history.load(workspace)
       guard state.isDisconnected else { continue }
-      let followed = try await follow.follow(state)
       var outcome = WorkspaceJob.Outcome(report: WorkspaceReport(workspace: workspace))
-      outcome.note(followed)
+      let lost = try await follow.findLost(state)
+      outcome.note(lost)
+      if lost.hasLost, !context.options.isDryRun { state = try await history.load(workspace, from: state) }
+      outcome.note(try await follow.follow(state))
+      outcome.state = state
       outcomes.append(outcome)
     }
     return outcomes
-  }
-
-  /// What we wrote moved the marketplace's times: read them once more, so that a run with no change stays quiet.
-  ///
-  /// Only of models that this run looked at to the end: what somebody changed by hand in another's must not pass for
-  /// seen.
-  private func remember(
-    _ reading: MarketplaceReading, _ outcomes: [WorkspaceJob.Outcome], report: inout JobReport
-  ) async throws {
-    guard !context.options.isDryRun else { return }
-    let examined = Set(outcomes.flatMap(\.examined).map { Array($0.utf8) })
-    let written = Set(outcomes.flatMap(\.report.items).compactMap { $0.marketplaceName.map { Array($0.utf8) } })
-    do {
-      var listed = reading.listed
-      var looked = listed.filter { examined.contains(Array($0.name.utf8)) && !written.contains(Array($0.name.utf8)) }
-      if outcomes.contains(where: \.hasWritten) {
-        listed = try await reading.target.registry.registeredModels()
-        looked += listed.filter { examined.contains(Array($0.name.utf8)) && written.contains(Array($0.name.utf8)) }
-      }
-      try await reading.cursors.save(looked, of: listed, to: context.pool)
-    } catch {
-      report.marketplaceTrouble = try Trouble(error)
-    }
   }
 
   /// Connected workspaces that this configuration does not name.
@@ -153,15 +132,8 @@ public struct SyncJob: Sendable {
 
   /// Workspaces that were connected at some time and that the configuration does not name.
   private func unnamed(areDisconnected: Bool) async throws -> [WorkspaceID] {
-    let rows = try await context.pool.read { session in
-      try session.query(
-        """
-        select workspace from marketplace.workspaces
-        where registry is not null and (state = 'disconnected') = $1
-        order by workspace
-        """, [areDisconnected])
-    }
+    let known = try await context.memory.workspaces(areDisconnected: areDisconnected)
     let named = configured.union(workspaces.map(\.id)).union([.marketplace])
-    return try rows.map { try WorkspaceID($0.string("workspace")) }.filter { !named.contains($0) }
+    return known.filter { !named.contains($0) }
   }
 }

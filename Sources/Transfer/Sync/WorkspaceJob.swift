@@ -20,12 +20,17 @@ struct WorkspaceJob: Sendable {
     var hasWritten = false
     /// Marketplace names that were looked at to the end.
     var examined: Set<String> = []
+    /// Marketplace names of which it could not be said whether something is lost.
+    var unclear: Set<String> = []
+    /// The history after the imports.
+    var state: WorkspaceState?
 
     /// Takes in what following the source came to.
     mutating func note(_ result: FollowJob.Outcome) {
       report.items += result.items
       report.note(result.sequences)
       hasWritten = hasWritten || result.hasWritten
+      unclear.formUnion(result.unclear)
       examined.formUnion(result.examined)
     }
   }
@@ -59,6 +64,8 @@ struct WorkspaceJob: Sendable {
         try await export(&state, &outcome, only: damaged)
         _ = try await `import`(&state, &outcome, target: target, only: damaged)
       }
+      outcome.report.items += state.exportsPassedOver(target: target.id).map(Self.passedOver)
+      outcome.state = state
       note(try await follow.follow(state), in: &outcome)
     }
     return outcome
@@ -71,7 +78,6 @@ struct WorkspaceJob: Sendable {
     let due = state.exportsDue(now: context.now(), retryFailed: context.options.retryFailed)
       .filter { models?.contains($0.model.id) ?? true }
     outcome.report.items += due.compactMap { $0.held.map { held in Self.held(held) } }
-    let job = ExportJob(context: context, workspace: workspace)
     let fresh = due.filter { $0.held == nil }
     guard !context.options.isDryRun else {
       outcome.report.items += fresh.map { Item(.exported, model: $0.model.name, version: $0.version.number) }
@@ -79,11 +85,11 @@ struct WorkspaceJob: Sendable {
       return
     }
     let known = state
-    let results = try await concurrently(fresh, limit: context.options.modelsConcurrent) { [self] due in
+    let results = try await eachModel(fresh) { [self] due in
       try await transfer(due, known: known) { state in
-        state.exportsDue(now: context.now(), retryFailed: true).first { $0.model.id == due.model.id }
-      } work: { due in
-        try await job.run(due)
+        state.exportsDue(now: context.now(), retryFailed: true).first { $0.isSame(as: due) }
+      } work: { due, context in
+        try await ExportJob(context: context, workspace: workspace).run(due)
       }
     }
     note(results, in: &outcome)
@@ -105,11 +111,10 @@ struct WorkspaceJob: Sendable {
       for due in fresh { try state.assume(imported: due, target: target) }
     } else if !fresh.isEmpty {
       let known = state
-      let results = try await concurrently(fresh, limit: context.options.modelsConcurrent) { [self] due in
+      let results = try await eachModel(fresh) { [self] due in
         try await transfer(due, known: known) { state in
-          state.importsDue(target: target.id, now: context.now(), retryFailed: true)
-            .first { $0.model.id == due.model.id }
-        } work: { [known] due in
+          state.importsDue(target: target.id, now: context.now(), retryFailed: true).first { $0.isSame(as: due) }
+        } work: { [known] due, context in
           guard let export = due.version.export else { return (Item(.busy, model: due.model.name), []) }
           let job = ImportJob(context: context, target: target, state: known, locks: locks, names: names)
           let result = try await job.run(due, export: export)
@@ -126,20 +131,42 @@ struct WorkspaceJob: Sendable {
       fresh.filter { known.models[$0.model.id]?.versions[$0.version.number]?.export == nil }.map(\.model.id))
   }
 
+  /// Models side by side, the versions of one after each other: they have one lock.
+  private func eachModel(
+    _ due: [DueTransfer], _ work: @escaping @Sendable (DueTransfer) async throws -> (Item, [Int64])?
+  ) async throws -> [(Item, [Int64])?] {
+    var models: [[DueTransfer]] = []
+    for one in due {
+      if models.last?.last?.model.id == one.model.id {
+        models[models.count - 1].append(one)
+      } else {
+        models.append([one])
+      }
+    }
+    return try await concurrently(models, limit: context.options.modelsConcurrent) { versions in
+      var results: [(Item, [Int64])?] = []
+      for version in versions { results.append(try await work(version)) }
+      return results
+    }.flatMap(\.self)
+  }
+
   /// Does one piece of work under the model's lock, on the history as it is then: what another run has done in the
-  /// meantime is not done again.
+  /// meantime is not done again. The work is given a context that records only while the lock is held.
   private func transfer(
     _ due: DueTransfer, known: WorkspaceState, stillDue: @Sendable (WorkspaceState) -> DueTransfer?,
-    work: @Sendable (DueTransfer) async throws -> (Item, [Int64])
+    work: @Sendable (DueTransfer, JobContext) async throws -> (Item, [Int64])
   ) async throws -> (Item, [Int64])? {
-    let left = (Item(.left, model: due.model.name, version: due.version.number), [Int64]())
-    guard !context.isStopping() else { return left }
-    let done: (Item, [Int64])?? = try await locks.ifFree(due.model.id.stream) {
-      let state = try await history.load(workspace.id, from: known)
-      guard let due = stillDue(state) else { return nil }
-      return try await work(due)
+    guard !context.isStopping() else { return (Item(.left, model: due.model.name, version: due.version.number), []) }
+    do {
+      let done: (Item, [Int64])?? = try await locks.ifFree(due.model.id.stream) { lock in
+        let state = try await history.load(workspace.id, from: known)
+        guard let due = stillDue(state) else { return nil }
+        return try await work(due, context.holding(lock))
+      }
+      return done ?? (Item(.busy, model: due.model.name, version: due.version.number), [])
+    } catch let trouble as Trouble where trouble.code == Trouble.lockLostCode {
+      return (Item(.failed, model: due.model.name, version: due.version.number, trouble: trouble), [])
     }
-    return done ?? (Item(.busy, model: due.model.name, version: due.version.number), [])
   }
 
   /// A courtesy to the source's owner, where the workspace asks for it; nothing ever reads it.
@@ -161,6 +188,15 @@ struct WorkspaceJob: Sendable {
   }
 
   private func note(_ result: FollowJob.Outcome, in outcome: inout Outcome) { outcome.note(result) }
+
+  private static func passedOver(_ model: ModelState, _ version: VersionState) -> Item {
+    Item(
+      .notImported, model: model.name, version: version.number,
+      trouble: Trouble(
+        "no_longer_promoted",
+        "v\(version.number) was exported and never imported, and its source no longer means it. It is imported when the "
+          + "source promotes it again.", retriable: true))
+  }
 
   private static func held(_ failure: TransferFailure) -> Item {
     Item(

@@ -19,7 +19,7 @@ extension WorkspaceState {
 
   /// As if the version had been imported, under a number that no registry has given.
   mutating func assume(imported due: DueTransfer, target: MarketplaceTarget) throws {
-    let known = due.model.marketplace[target.id]
+    let known = models[due.model.id]?.marketplace[target.id]
     let name =
       try known?.name ?? target.template.name(workspace: workspace, model: due.model.firstName).text
     let number = (known?.sourceVersions.keys.max() ?? 0) + (known?.everPromoted.max() ?? 0) + 1

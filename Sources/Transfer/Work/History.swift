@@ -9,8 +9,10 @@ struct History: Sendable {
   static let pageEvents = 5_000
   /// Events appended in one call: the ledger's batch, within one transaction.
   static let batchEvents = 1_000
+  /// Bytes of data appended in one call.
+  static let batchBytes = 8 * 1_048_576
 
-  let ledger: Ledger
+  let ledger: any EventLog
   let run: UUID
 
   /// The state of a workspace, brought up to date from `known` or folded from the beginning.
@@ -20,7 +22,7 @@ struct History: Sendable {
     var state = known ?? WorkspaceState(workspace: workspace)
     while true {
       let page = try await ledger.read(
-        workspace: workspace.text, after: SequenceCursor(state.sequence), limit: Self.pageEvents)
+        workspace: workspace.text, after: SequenceCursor(state.sequence), types: nil, limit: Self.pageEvents)
       for event in page.events { try fold(event, into: &state) }
       if page.isLast { return state }
     }
@@ -57,24 +59,48 @@ struct History: Sendable {
     }
   }
 
-  /// Appends in order, in as few calls as the ledger's batch allows.
+  /// Appends in order, in as few calls as the bounds of a batch allow.
   ///
   /// - Returns: the events' sequences.
+  /// - Throws: ``LedgerError``, before anything is appended when an event is larger than the ledger takes.
   func append(_ events: [ProposedEvent], to workspace: WorkspaceID, cause: EventReference? = nil) async throws
     -> [Int64]
   {
+    let all = try events.map { proposed in
+      NewEvent(
+        stream: proposed.stream, expectedVersion: proposed.expectedVersion, id: proposed.id,
+        type: proposed.event.type, occurredAt: proposed.occurredAt.map { Timestamp(milliseconds: $0) },
+        data: try proposed.event.json(), cause: cause)
+    }
     var sequences: [Int64] = []
-    for start in stride(from: 0, to: events.count, by: Self.batchEvents) {
-      let batch = try events[start..<min(start + Self.batchEvents, events.count)].map { proposed in
-        NewEvent(
-          stream: proposed.stream, expectedVersion: proposed.expectedVersion, id: proposed.id,
-          type: proposed.event.type, occurredAt: proposed.occurredAt.map { Timestamp(milliseconds: $0) },
-          data: try proposed.event.json(), cause: cause)
-      }
-      let result = try await ledger.append(batch, to: workspace.text, run: run)
-      sequences += result.sequences
+    for batch in try Self.batches(of: all) {
+      sequences += try await ledger.append(batch, to: workspace.text, run: run, as: nil).sequences
     }
     return sequences
+  }
+
+  /// Cuts events into calls by count and by bytes.
+  static func batches(of events: [NewEvent], bytesMax: Int = batchBytes) throws -> [[NewEvent]] {
+    var batches: [[NewEvent]] = []
+    var bytes = 0
+    for event in events {
+      let size = event.data.utf8.count
+      guard size <= EventRules.dataBytesMax else {
+        throw LedgerError(
+          .invalidEvent(index: nil, byteOffset: nil),
+          "\(event.type) of \(event.stream) has \(size) bytes of data, and \(EventRules.dataBytesMax) are the most "
+            + "(dataBytesMax). Nothing was appended.",
+          hint: "Shorten what the source says there: descriptions, tags, parameters or the signature.")
+      }
+      if let last = batches.last, last.count < batchEvents, bytes + size <= bytesMax {
+        batches[batches.count - 1].append(event)
+        bytes += size
+      } else {
+        batches.append([event])
+        bytes = size
+      }
+    }
+    return batches
   }
 }
 

@@ -8,9 +8,11 @@ public import Storage
 /// What a job works with. Clock and randomness come in from outside, so that a whole world can be simulated.
 public struct JobContext: Sendable {
   /// The ledger, to read history from and append to.
-  public let ledger: Ledger
-  /// The database, for the caches and claims beside the ledger.
-  public let pool: PostgresPool
+  public private(set) var ledger: any EventLog
+  /// The caches and claims beside the ledger.
+  public let memory: any JobMemory
+  /// Where locks are held.
+  public let locks: any LockSessions
   /// Where exports lie.
   public let storage: any ExternalStorage
   /// The id of this run of the job.
@@ -25,15 +27,31 @@ public struct JobContext: Sendable {
   public let progress: @Sendable (JobProgress) -> Void
   /// Whether the operator asked to finish: nothing new is begun then.
   public let isStopping: @Sendable () -> Bool
+  /// Waits by our clock.
+  public let pause: @Sendable (Duration) async throws -> Void
 
-  /// Puts the parts together.
+  /// Puts the parts together over a database.
   public init(
     ledger: Ledger, pool: PostgresPool, storage: any ExternalStorage, run: UUID,
     now: @escaping @Sendable () -> Int64, randomID: @escaping @Sendable () -> UUID, options: JobOptions,
     progress: @escaping @Sendable (JobProgress) -> Void, isStopping: @escaping @Sendable () -> Bool
   ) {
+    self.init(
+      ledger: ledger, memory: PostgresMemory(pool), locks: PostgresLockSessions(pool), storage: storage, run: run,
+      now: now, randomID: randomID, options: options, progress: progress, isStopping: isStopping,
+      pause: { try await Task.sleep(for: $0) })
+  }
+
+  /// Puts the parts together.
+  public init(
+    ledger: any EventLog, memory: any JobMemory, locks: any LockSessions, storage: any ExternalStorage, run: UUID,
+    now: @escaping @Sendable () -> Int64, randomID: @escaping @Sendable () -> UUID, options: JobOptions,
+    progress: @escaping @Sendable (JobProgress) -> Void, isStopping: @escaping @Sendable () -> Bool,
+    pause: @escaping @Sendable (Duration) async throws -> Void
+  ) {
     self.ledger = ledger
-    self.pool = pool
+    self.memory = memory
+    self.locks = locks
     self.storage = storage
     self.run = run
     self.now = now
@@ -41,6 +59,14 @@ public struct JobContext: Sendable {
     self.options = options
     self.progress = progress
     self.isStopping = isStopping
+    self.pause = pause
+  }
+
+  /// The same, but for a ledger that takes events only while `lock` is held.
+  func holding(_ lock: HeldLock) -> JobContext {
+    var context = self
+    context.ledger = FencedLog(log: ledger, lock: lock)
+    return context
   }
 }
 

@@ -38,6 +38,16 @@ public struct WorkspaceReport: Sendable {
   /// An empty report.
   public init(workspace: WorkspaceID) { self.workspace = workspace }
 
+  /// Exports that were found damaged and that this run did not replace: nothing of them is in the marketplace yet.
+  public var unhealed: [Item] {
+    items.indices.filter { items[$0].action == .invalidated }.filter { index in
+      !items[index...].contains { later in
+        later.action == .imported && later.version == items[index].version
+          && later.model.utf8.elementsEqual(items[index].model.utf8)
+      }
+    }.map { items[$0] }
+  }
+
   /// Takes appended sequences in.
   mutating func note(_ appended: [Int64]) {
     guard let first = appended.min(), let last = appended.max() else { return }
@@ -75,6 +85,8 @@ public struct Item: Sendable {
     case blocked
     /// Something that cannot be kept in the ledger was left out.
     case skipped
+    /// An export was never imported, and its source no longer promotes the version.
+    case notImported = "not_imported"
     /// It was due, and the run was to begin nothing more.
     case left
   }

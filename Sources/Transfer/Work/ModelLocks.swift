@@ -1,82 +1,126 @@
 import Foundation
 import Marketplace
-import Postgres
 
-/// Sees to it that one job at a time works on a model, across processes and machines, by PostgreSQL's session
-/// advisory locks: they end with the connection, so that a killed job holds nothing.
+/// Sees to it that one job at a time works on a model, across processes and machines. Locks end with the session that
+/// took them, so that a killed job holds nothing.
 actor ModelLocks {
   private static let pauseFirst = Duration.milliseconds(20)
   private static let pauseMax = Duration.seconds(1)
 
-  private let pool: PostgresPool
-  private var lease: SessionLease?
-  /// Session locks are re-entrant, so within this process a set keeps two tasks apart.
+  private let sessions: any LockSessions
+  private let pause: @Sendable (Duration) async throws -> Void
+  private var session: (any LockSession)?
+  private var sessionNumber = 0
+  /// Sessions' locks are re-entrant, so within this process a set keeps two tasks apart.
   private var held: Set<Int64> = []
 
-  init(pool: PostgresPool) { self.pool = pool }
+  init(context: JobContext) {
+    sessions = context.locks
+    pause = context.pause
+  }
 
-  /// Runs `work` under the lock of `name`, or returns `nil` at once when somebody else holds it.
-  func ifFree<T: Sendable>(_ name: String, _ work: @Sendable () async throws -> T) async throws -> T? {
+  /// Runs `work` under the lock of `name`, or returns `nil` at once when somebody else holds it. The work is given
+  /// the lock, to prove that it is still held before anything is recorded.
+  func ifFree<T: Sendable>(_ name: String, _ work: @Sendable (HeldLock) async throws -> T) async throws -> T? {
     let key = Self.key(name)
     guard held.insert(key).inserted else { return nil }
+    defer { held.remove(key) }
+    guard let (session, number) = try await lock(key) else { return nil }
     do {
-      guard try await lock(key) else {
-        held.remove(key)
-        return nil
-      }
-      let result = try await work()
-      try await unlock(key)
+      let result = try await work(HeldLock(name: name, session: session))
+      await unlock(key, of: session, number)
       return result
     } catch {
-      try? await unlock(key)
+      await unlock(key, of: session, number)
       throw error
     }
   }
 
   /// Runs `work` under the lock of `name` as soon as it is free.
   func whenFree<T: Sendable>(_ name: String, _ work: @Sendable () async throws -> T) async throws -> T {
-    var pause = Self.pauseFirst
+    var length = Self.pauseFirst
     while true {
-      if let result = try await ifFree(name, work) { return result }
-      try await Task.sleep(for: pause)
-      pause = min(pause * 2, Self.pauseMax)
+      if let result = try await ifFree(name, { _ in try await work() }) { return result }
+      try await pause(length)
+      length = min(length * 2, Self.pauseMax)
     }
   }
 
-  /// Gives the connection back.
+  /// Ends the session.
   func close() async {
-    await lease?.release()
-    lease = nil
+    let ended = session
+    session = nil
+    await ended?.close()
   }
 
-  private func lock(_ key: Int64) async throws -> Bool {
-    let lease = try await session()
-    return try await lease.withSession { session in
-      try session.query("select pg_try_advisory_lock($1) as locked", [key])[0].bool("locked")
+  /// The session that took the lock; `nil` when another has it. A session found dead is replaced, once.
+  private func lock(_ key: Int64) async throws -> (any LockSession, Int)? {
+    let (first, number) = try await current()
+    do {
+      return try await first.tryLock(key) ? (first, number) : nil
+    } catch let error as CancellationError {
+      throw error
+    } catch {
+      await drop(number)
+    }
+    let (second, next) = try await current()
+    return try await second.tryLock(key) ? (second, next) : nil
+  }
+
+  /// A session that cannot give a lock back is ended: what it holds, others of this run included, is then free, and
+  /// their proofs fail.
+  private func unlock(_ key: Int64, of session: any LockSession, _ number: Int) async {
+    do {
+      try await session.unlock(key)
+    } catch {
+      await drop(number)
     }
   }
 
-  private func unlock(_ key: Int64) async throws {
-    held.remove(key)
-    guard let lease else { return }
-    try await lease.withSession { session in
-      _ = try session.query("select pg_advisory_unlock($1)", [key])
-    }
+  private func drop(_ number: Int) async {
+    guard number == sessionNumber else { return }
+    await close()
   }
 
-  private func session() async throws -> SessionLease {
-    if let lease { return lease }
-    let fresh = try await pool.lease()
-    if let lease {
-      await fresh.release()
-      return lease
+  private func current() async throws -> (any LockSession, Int) {
+    if let session { return (session, sessionNumber) }
+    let fresh = try await sessions.open()
+    if let session {
+      await fresh.close()
+      return (session, sessionNumber)
     }
-    lease = fresh
-    return fresh
+    session = fresh
+    sessionNumber += 1
+    return (fresh, sessionNumber)
   }
 
   /// A lock's number: the first eight bytes of the name's id.
   private static func key(_ name: String) -> Int64 {
     withUnsafeBytes(of: NameBasedUUID.make(["lock", name]).uuid) { $0.loadUnaligned(as: Int64.self) }
+  }
+}
+
+/// A lock that was taken, and may since have been lost with its session.
+struct HeldLock: Sendable {
+  let name: String
+  let session: any LockSession
+
+  /// Makes sure that the lock is still held.
+  ///
+  /// - Throws: ``Trouble`` with ``Trouble/lockLostCode`` when it is not.
+  func prove() async throws {
+    guard try await session.stands() else { throw Trouble.lockLost(name) }
+  }
+}
+
+extension Trouble {
+  /// The code of work that another may have begun anew meanwhile.
+  static let lockLostCode = "lock_lost"
+
+  static func lockLost(_ name: String) -> Trouble {
+    Trouble(
+      lockLostCode,
+      "The database connection that held the lock of \(name) was lost, so another run may be at the same work. "
+        + "Nothing was recorded; the next run takes up what is there.", retriable: true)
   }
 }

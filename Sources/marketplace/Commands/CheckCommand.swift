@@ -21,6 +21,9 @@ struct CheckCommand: AsyncParsableCommand {
   @Flag(help: "Leave the marketplace registry out.")
   var withoutRegistry = false
 
+  @Flag(help: "Give up exports that storage no longer holds as they were, so that the next sync makes them again.")
+  var repair = false
+
   private struct JSON: Encodable {
     var schema = "marketplace.check/1"
     var violations: [Entry]
@@ -40,9 +43,10 @@ struct CheckCommand: AsyncParsableCommand {
       var violations = try await place.ledger.check()
       let ids = try await place.workspaceIDs()
       for id in ids { violations += try await place.projectionDifferences(of: id) }
-      let context = try place.jobContext(settings, isDryRun: true)
+      let context = try place.jobContext(settings, isDryRun: !repair)
       violations += try await CheckJob(
-        context: context, workspaces: ids.filter { $0 != .marketplace }, target: target, readsData: readData
+        context: context, workspaces: ids.filter { $0 != .marketplace }, target: target, readsData: readData,
+        repairs: repair
       ).run()
       return (violations, ids)
     }

@@ -99,7 +99,7 @@ struct StatusCommand: AsyncParsableCommand {
       workspaces: workspaces.count, last_read: workspaces.compactMap(\.observedTo).min()?.rfc3339,
       available: entries.count { $0.availableVersion != nil },
       pending: names([.pending, .supersededPending, .withdrawalPending]), failing: names([.failed, .supersededFailed]),
-      unreadable: workspaces.filter { $0.unreadableSince != nil }.map {
+      unreadable: workspaces.filter(\.isUnreadable).map {
         "\($0.workspace): \($0.message ?? $0.reason ?? "")"
       },
       unattended: workspaces.filter { $0.state != "disconnected" && !configured.contains($0.workspace) }.map(

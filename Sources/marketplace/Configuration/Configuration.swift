@@ -16,7 +16,8 @@ struct Configuration: Decodable {
   struct Promoted: Decodable {
     var stages: [String]?
     var aliases: [String]?
-    static let keys: Set<String> = ["stages", "aliases"]
+    var versions: PromotionRule.Versions?
+    static let keys: Set<String> = ["stages", "aliases", "versions"]
   }
 
   /// How a registry is reached and who we are there. Secrets stand in files or the environment, never here.
@@ -158,6 +159,7 @@ extension Configuration {
 extension Configuration.Promoted {
   /// The rule, with what is not said taken from `standard`.
   func rule(otherwise standard: PromotionRule) -> PromotionRule {
-    PromotionRule(aliases: aliases ?? standard.aliases, stages: stages ?? standard.stages)
+    PromotionRule(
+      aliases: aliases ?? standard.aliases, stages: stages ?? standard.stages, versions: versions ?? standard.versions)
   }
 }

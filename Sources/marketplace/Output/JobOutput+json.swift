@@ -68,7 +68,7 @@ extension JobOutput {
   var json: JSON {
     let items = report.workspaces.flatMap(\.items)
     let failed = items.count(where: \.isFailure)
-    let skipped = items.count { $0.action == .busy }
+    let skipped = items.count { $0.action == .busy || $0.action == .notImported }
     return JSON(
       schema: "marketplace.\(name)/1", run: report.run.uuidString.lowercased(), dry_run: isDryRun,
       exit_code: status.rawValue, seconds: seconds, requests: requests,

@@ -30,7 +30,8 @@ struct JobOutput {
     if let interrupted { return interrupted }
     let hasTrouble = report.workspaces.contains { $0.trouble != nil } || report.marketplaceTrouble != nil
     if hasTrouble || items.contains(where: \.isFailure) { return .someFailed }
-    if items.contains(where: { $0.action == .invalidated || $0.action == .left }) { return .someFailed }
+    if report.workspaces.contains(where: { !$0.unhealed.isEmpty }) { return .someFailed }
+    if items.contains(where: { $0.action == .left }) { return .someFailed }
     return items.contains { $0.action == .busy } ? .held : .done
   }
 
@@ -129,13 +130,15 @@ struct JobOutput {
       case .rolledBack: actions.contains(.exported) ? "rolled back" : "rolled back, no bytes copied"
       case .withdrawn: "withdrawn"
       case .driftPutBack: "changed by hand in the marketplace, put back"
-      case .invalidated: "export found damaged, to be made again"
+      case .invalidated:
+        actions.contains(.imported) ? "export found damaged" : "export found damaged, to be made again"
       case .lost: "deleted by hand in the marketplace"
       case .failed: "NOT done"
       case .held: "NOT tried again: it failed for good (--retry-failed tries)"
       case .busy: "another run is working on it"
       case .blocked: "NOT withdrawn"
       case .skipped: "left out"
+      case .notImported: "not imported: no longer promoted"
       case .left: "left for the next run"
       }
     }
@@ -144,7 +147,9 @@ struct JobOutput {
 
   private var summary: String {
     let sequences = report.workspaces.compactMap(\.sequences)
-    let isQuiet = items.isEmpty && report.workspaces.allSatisfy { $0.changes == 0 && $0.trouble == nil }
+    let isQuiet =
+      items.allSatisfy { $0.action == .notImported }
+      && report.workspaces.allSatisfy { $0.changes == 0 && $0.trouble == nil }
     let cost = "(\(Sentence.count(requests, "request")), \(Sentence.seconds(seconds)))"
     if isQuiet, report.marketplaceTrouble == nil {
       return "nothing changed in \(Sentence.count(report.workspaces.count, "workspace")) \(cost)"

@@ -13,6 +13,7 @@ final class InterposedRegistry: ModelRegistry {
     case setVersionTag, transitionStage, setAlias, deleteAlias, deleteModelVersion, versionsTagged
     case createExperiment, createRun, logBatch, logInputs, linkOutputs, updateRun, setRunTag, deleteRun, runsTagged
     case createLoggedModel, finalizeLoggedModel, loggedModelsTagged
+    case experimentsTagged, restoreRun, deleteLoggedModel, logModelParams, logModelMetrics
 
     /// Whether the call changes something on the server.
     var isWrite: Bool {
@@ -20,7 +21,8 @@ final class InterposedRegistry: ModelRegistry {
       case .upload, .createRegisteredModel, .updateRegisteredModel, .setModelTag, .createModelVersion,
         .updateModelVersion, .setVersionTag, .transitionStage, .setAlias, .deleteAlias, .deleteModelVersion,
         .createExperiment, .createRun, .logBatch, .logInputs, .linkOutputs, .updateRun, .setRunTag, .deleteRun,
-        .createLoggedModel, .finalizeLoggedModel:
+        .createLoggedModel, .finalizeLoggedModel, .restoreRun, .deleteLoggedModel, .logModelParams,
+        .logModelMetrics:
         true
       default: false
       }
@@ -36,7 +38,7 @@ final class InterposedRegistry: ModelRegistry {
   }
 
   /// What a test does about a call: nothing, or throw. The number counts calls of that name from 1.
-  typealias Script = @Sendable (Call, Moment, _ number: Int) throws -> Void
+  typealias Script = @Sendable (Call, Moment, _ number: Int) async throws -> Void
 
   private struct Memory {
     var counts: [Call: Int] = [:]
@@ -88,9 +90,9 @@ final class InterposedRegistry: ModelRegistry {
       memory.counts[call, default: 0] += 1
       return (memory.script, memory.counts[call] ?? 0)
     }
-    try script(call, .before, number)
+    try await script(call, .before, number)
     let result = try await work()
-    try script(call, .after, number)
+    try await script(call, .after, number)
     return result
   }
 
@@ -282,5 +284,23 @@ final class InterposedRegistry: ModelRegistry {
 
   func loggedModels(inExperiments experiments: [String], tagged tag: Tag) async throws -> [LoggedModel] {
     try await through(.loggedModelsTagged) { try await base.loggedModels(inExperiments: experiments, tagged: tag) }
+  }
+
+  func experiments(tagged tag: Tag) async throws -> [Experiment] {
+    try await through(.experimentsTagged) { try await base.experiments(tagged: tag) }
+  }
+
+  func restoreRun(_ id: String) async throws { try await through(.restoreRun) { try await base.restoreRun(id) } }
+
+  func deleteLoggedModel(_ id: String) async throws {
+    try await through(.deleteLoggedModel) { try await base.deleteLoggedModel(id) }
+  }
+
+  func logParams(_ params: [Param], ofLoggedModel id: String) async throws {
+    try await through(.logModelParams) { try await base.logParams(params, ofLoggedModel: id) }
+  }
+
+  func logMetrics(_ metrics: [Metric], ofLoggedModel id: String, run: String) async throws {
+    try await through(.logModelMetrics) { try await base.logMetrics(metrics, ofLoggedModel: id, run: run) }
   }
 }

@@ -117,9 +117,9 @@ enum ProjectedFacts {
     -- Compiling this query takes a hundred times as long as running it.
     CREATE FUNCTION testing.facts(_workspace text) RETURNS SETOF text LANGUAGE sql STABLE SET jit = off AS $$
       WITH known AS (
-        SELECT DISTINCT ON (v.model, v.version) v.model, v.version, v.created
-        FROM marketplace.model_versions v WHERE v.workspace = _workspace
-        ORDER BY v.model, v.version, v.created DESC)
+        SELECT DISTINCT ON (v.model, v.version) v.model, v.version, marketplace_projection.time_of(v.created) AS created
+        FROM marketplace_projection.model_version v WHERE v.workspace = _workspace
+        ORDER BY v.model, v.version, v.from_sequence DESC)
       SELECT testing.line('workspace', w.state, w.registry, w.mlflow_workspace,
         coalesce(array_to_string(w.promoted_aliases, ','), ''), coalesce(array_to_string(w.promoted_stages, ','), ''),
         testing.ms(w.observed_from)::text, testing.ms(w.observed_to)::text, w.models::text, w.versions::text)

@@ -83,13 +83,16 @@ struct RandomHistory {
     let replaced =
       random.once(in: 6) ? model.flatMap { pick($0.versions.values.sorted { $0.number < $1.number }) } : nil
     if let replaced, !replaced.isDeleted, let model { delete(replaced, of: model) }
+    // Now and then one comes back that another had taken the number of.
+    let earlier = model?.replaced.keys.filter { $0.number == replaced?.number }.map(\.created).sorted() ?? []
     let isRestored = replaced != nil && random.once(in: 2)
+    let restored = random.once(in: 2) ? pick(earlier) ?? replaced?.created : replaced?.created
     add(
       .modelVersionRegistered(
         ModelVersionRegistered(
           model: id.text, name: name, modelCreated: created,
           version: replaced?.number ?? (model?.versions.keys.max() ?? 0) + 1,
-          created: isRestored ? replaced?.created ?? now : now, source: "s3://\(now)",
+          created: isRestored ? restored ?? now : now, source: "s3://\(now)",
           runID: random.once(in: 2) ? "run-\(now)" : nil, modelID: random.once(in: 3) ? "m-\(now)" : nil,
           notBefore: random.once(in: 3) ? nil : now - 900, notAfter: now)), to: id)
   }
@@ -257,10 +260,12 @@ struct RandomHistory {
     return (model, version)
   }
 
-  /// A version, now and then one that is deleted: a job may end after the observation that missed what it works on.
+  /// A version, now and then one that is deleted or replaced: a job may end after the observation that missed what it
+  /// works on.
   private mutating func anyVersion() -> (ModelState, VersionState)? {
     guard let model = anyModel() else { return nil }
-    let versions = model.versions.values.sorted { $0.number < $1.number }
+    let versions = (Array(model.versions.values) + Array(model.replaced.values))
+      .sorted { ($0.number, $0.created) < ($1.number, $1.created) }
     guard let version = pick(random.once(in: 5) ? versions : model.live) else { return nil }
     return (model, version)
   }

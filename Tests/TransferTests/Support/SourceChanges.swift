@@ -16,11 +16,6 @@ extension MLflowRegistry {
     try await change(.DELETE, "registered-models/delete", ["name": name])
   }
 
-  /// Deletes a logged model; versions that were made from it stay.
-  func deleteLoggedModel(_ id: String) async throws {
-    try await change(.DELETE, "logged-models/\(id)", [:])
-  }
-
   /// Gives a registered model another name.
   func renameRegisteredModel(_ name: String, to newName: String) async throws {
     try await change(.POST, "registered-models/rename", ["name": name, "new_name": newName])

@@ -1,0 +1,103 @@
+import Ledger
+import Marketplace
+import Registry
+
+extension FollowJob {
+  /// What putting one model back came to.
+  private struct PutBack: Sendable {
+    var found: String
+    var expected: ObservedPromotion
+    var sequences: [Int64] = []
+  }
+
+  /// Compares what the registry promotes with what we last set, and sets it again where somebody changed it.
+  func putBack(_ model: ModelState, in state: WorkspaceState, outcome: inout Outcome) async throws {
+    guard let marketplace = model.marketplace[target.id] else { return }
+    // The name is its successor's, which looks after it.
+    guard state.successor(of: model, target: target.id) == nil else { return }
+    let expected = target.expected(marketplace.available)
+    do {
+      guard let seen = try await reading.promotion(of: marketplace.name),
+        let decision = DriftDecision(found: seen, expected: expected, told: marketplace.drift)
+      else {
+        outcome.examined.insert(marketplace.name)
+        return
+      }
+      guard !context.options.isDryRun else {
+        outcome.items.append(drift(model, PutBack(found: decision.found, expected: expected)))
+        return
+      }
+      let done = try await locks.ifFree(model.id.stream) { lock in
+        try await holding(lock).putBackLocked(model.id, in: state, name: marketplace.name)
+      }
+      guard let done else {
+        outcome.items.append(Item(.busy, model: model.name))
+        return
+      }
+      outcome.examined.insert(marketplace.name)
+      guard let done else { return }
+      outcome.hasWritten = true
+      outcome.items.append(drift(model, done))
+      outcome.sequences += done.sequences
+    } catch {
+      outcome.hasWritten = true
+      outcome.items.append(Item(.failed, model: model.name, trouble: try Trouble(error)))
+    }
+  }
+
+  /// Under the model's lock: what was found is told first, then put back, and last told to be put back. After a kill in
+  /// between, history holds a finding that nothing has settled yet, and the next run goes on from there.
+  ///
+  /// - Returns: what was put back, or `nil` when nothing has to be.
+  /// - Throws: ``Trouble`` when the history does not hold still.
+  private func putBackLocked(_ id: ModelID, in known: WorkspaceState, name: String) async throws -> PutBack? {
+    var state = known
+    var done: PutBack?
+    for _ in 1...Self.attemptsMax {
+      state = try await history.load(known.workspace, from: state)
+      guard let model = state.models[id], let marketplace = model.marketplace[target.id],
+        state.promotionChange(of: model, target: target.id) == nil,
+        state.successor(of: model, target: target.id) == nil,
+        let seen = try await MarketplaceReading.promotion(of: name, in: target)
+      else { return done }
+      let expected = target.expected(marketplace.available)
+      guard let decision = DriftDecision(found: seen, expected: expected, told: marketplace.drift) else { return done }
+      if done == nil { done = PutBack(found: decision.found, expected: expected) }
+      var draft = EventDraft(on: state)
+      do {
+        if decision.isNews {
+          draft.add(
+            .marketplaceDriftFound(
+              MarketplaceDriftFound(
+                model: id.text, name: model.name, target: target.id, marketplaceName: name, kind: "promotion",
+                found: seen.text, expected: expected.text)), stream: id.stream, subject: target.id)
+          done?.sequences += try await history.append(draft.events, to: state.workspace)
+        }
+        try await promote(marketplace.available, insteadOf: nil, name: name)
+        draft = EventDraft(on: draft.state)
+        draft.add(
+          .marketplacePromotionSet(
+            MarketplacePromotionSet(
+              model: id.text, name: model.name, target: target.id, marketplaceName: name, from: marketplace.available,
+              to: marketplace.available, version: marketplace.available.flatMap { marketplace.sourceVersions[$0] },
+              cause: .drift)), stream: id.stream, subject: target.id)
+        done?.sequences += try await history.append(draft.events, to: state.workspace)
+        return done
+      } catch let error as LedgerError where error.isLostRace {
+        continue
+      }
+    }
+    throw Trouble.contended(name)
+  }
+
+  private func drift(_ model: ModelState, _ done: PutBack) -> Item {
+    let marketplace = model.marketplace[target.id]
+    return Item(
+      .driftPutBack, model: model.name,
+      version: marketplace?.available.flatMap { marketplace?.sourceVersions[$0] },
+      marketplaceName: marketplace?.name,
+      trouble: Trouble(
+        "marketplace_drift",
+        "The marketplace was changed by hand: found \(done.found), put back \(done.expected.text).", retriable: true))
+  }
+}

@@ -1,0 +1,56 @@
+import Marketplace
+import Registry
+
+extension SyncJob {
+  /// What we wrote moved the marketplace's times: read them once more, so that a run with no change stays quiet.
+  ///
+  /// Only of models that this run looked at to the end: what somebody changed by hand in another's must not pass for
+  /// seen. Nor must what was deleted by hand in one of ours while we were at it, so those that we wrote are looked at
+  /// once more, after the listing whose times are kept.
+  func remember(
+    _ reading: MarketplaceReading, _ outcomes: [WorkspaceJob.Outcome], locks: ModelLocks, report: inout JobReport
+  ) async throws {
+    guard !context.options.isDryRun else { return }
+    let unclear = Set(outcomes.flatMap(\.unclear))
+    let examined = Set(outcomes.flatMap(\.examined).filter { !unclear.contains($0) }.map { Array($0.utf8) })
+    // That a version was found missing changed nothing in the registry.
+    let changed = outcomes.flatMap(\.report.items).filter { $0.action != .lost }
+    let written = Set(changed.compactMap { $0.marketplaceName.map { Array($0.utf8) } })
+    do {
+      var listed = reading.listed
+      var looked = listed.filter { examined.contains(Array($0.name.utf8)) && !written.contains(Array($0.name.utf8)) }
+      if outcomes.contains(where: \.hasWritten) {
+        let again = try await reading.again()
+        listed = again.listed
+        let settled = try await lookAgain(at: written, again, outcomes, locks: locks, report: &report)
+        looked += listed.filter { examined.contains(Array($0.name.utf8)) && settled.contains(Array($0.name.utf8)) }
+      }
+      try await reading.cursors.save(looked, of: listed, to: context.memory)
+    } catch {
+      report.marketplaceTrouble = try Trouble(error)
+    }
+  }
+
+  /// - Returns: the names among those that were written whose versions are all there.
+  private func lookAgain(
+    at written: Set<[UInt8]>, _ reading: MarketplaceReading, _ outcomes: [WorkspaceJob.Outcome], locks: ModelLocks,
+    report: inout JobReport
+  ) async throws -> Set<[UInt8]> {
+    let follow = FollowJob(context: context, target: reading.target, reading: reading, locks: locks)
+    var settled = written
+    for outcome in outcomes where outcome.hasWritten {
+      guard let state = outcome.state else { continue }
+      let lost = try await follow.findLost(state, only: written)
+      guard !lost.items.isEmpty else { continue }
+      let models = Set(lost.items.map { Array($0.model.utf8) })
+      for model in state.models.values where models.contains(Array(model.name.utf8)) {
+        guard let name = model.marketplace[reading.target.id]?.name else { continue }
+        settled.remove(Array(name.utf8))
+      }
+      guard let index = report.workspaces.firstIndex(where: { $0.workspace == state.workspace }) else { continue }
+      report.workspaces[index].items += lost.items
+      report.workspaces[index].note(lost.sequences)
+    }
+    return settled
+  }
+}

@@ -1,0 +1,115 @@
+public import Foundation
+public import Marketplace
+public import Postgres
+
+/// What jobs keep beside the ledger, and what they ask it without folding: claims, cursors, known workspaces.
+public protocol JobMemory: Sendable {
+  /// The id under which this generation of a version is being exported: `fresh`, unless somebody claimed it before.
+  func exportID(of identity: VersionIdentity, generation: Int, fresh: UUID) async throws -> String
+
+  /// Gives up an id whose folder cannot be gone on with.
+  ///
+  /// - Returns: the id that holds now: `fresh`, or the one that another run put in its place first.
+  func replaceExportID(
+    _ given: String, of identity: VersionIdentity, generation: Int, fresh: UUID
+  ) async throws -> String
+
+  /// What a registry said of each model when its versions were last listed, by the bytes of its name. A cache.
+  func modelTimes(of registry: String) async throws -> [[UInt8]: ModelTimes]
+
+  /// Takes in what changed in ``modelTimes(of:)``, all of it or nothing.
+  func remember(_ changed: [[UInt8]: ModelTimes], forgetting gone: [[UInt8]], of registry: String) async throws
+
+  /// Every workspace that was ever connected and now is, or is no longer, by id.
+  func workspaces(areDisconnected: Bool) async throws -> [WorkspaceID]
+
+  /// Whether the ledger knows of any export.
+  func hasExports() async throws -> Bool
+}
+
+/// A model's times at its registry, in milliseconds since 1970.
+public struct ModelTimes: Hashable, Sendable {
+  /// When it was created.
+  public var created: Int64
+  /// When it last changed; aliases and tags do not move it.
+  public var lastUpdated: Int64
+
+  /// Both times.
+  public init(created: Int64, lastUpdated: Int64) {
+    self.created = created
+    self.lastUpdated = lastUpdated
+  }
+}
+
+/// The memory of the jobs in PostgreSQL: schema `jobs`, and the projections that answer at once.
+public struct PostgresMemory: JobMemory {
+  let pool: PostgresPool
+
+  /// The memory in a migrated database.
+  public init(_ pool: PostgresPool) { self.pool = pool }
+
+  /// From `jobs.export_claim`.
+  public func exportID(of identity: VersionIdentity, generation: Int, fresh: UUID) async throws -> String {
+    try await ExportClaim.exportID(of: identity, generation: generation, fresh: fresh, in: pool)
+  }
+
+  /// In `jobs.export_claim`.
+  public func replaceExportID(
+    _ given: String, of identity: VersionIdentity, generation: Int, fresh: UUID
+  ) async throws -> String {
+    try await ExportClaim.replace(given, of: identity, generation: generation, fresh: fresh, in: pool)
+  }
+
+  /// From `jobs.observation_cursor`.
+  public func modelTimes(of registry: String) async throws -> [[UInt8]: ModelTimes] {
+    let rows = try await pool.read { session in
+      try session.query(
+        "select model, created, last_updated from jobs.observation_cursor where registry = $1", [registry])
+    }
+    var known: [[UInt8]: ModelTimes] = [:]
+    for row in rows {
+      known[try row.bytes("model")] = ModelTimes(
+        created: try row.int64("created"), lastUpdated: try row.int64("last_updated"))
+    }
+    return known
+  }
+
+  /// To `jobs.observation_cursor`.
+  public func remember(
+    _ changed: [[UInt8]: ModelTimes], forgetting gone: [[UInt8]], of registry: String
+  ) async throws {
+    try await pool.write { session in
+      try session.execute(
+        """
+        insert into jobs.observation_cursor as cursor (registry, model, created, last_updated)
+        select $1, * from unnest($2::bytea[], $3::bigint[], $4::bigint[])
+        on conflict (registry, model)
+        do update set created = excluded.created, last_updated = excluded.last_updated
+        """,
+        [registry, Array(changed.keys), changed.values.map(\.created), changed.values.map(\.lastUpdated)])
+      try session.execute(
+        "delete from jobs.observation_cursor where registry = $1 and model = any($2::bytea[])", [registry, gone])
+    }
+  }
+
+  /// From `marketplace.workspaces`.
+  public func workspaces(areDisconnected: Bool) async throws -> [WorkspaceID] {
+    let rows = try await pool.read { session in
+      try session.query(
+        """
+        select workspace from marketplace.workspaces
+        where registry is not null and (state = 'disconnected') = $1
+        order by workspace
+        """, [areDisconnected])
+    }
+    return try rows.map { try WorkspaceID($0.string("workspace")) }
+  }
+
+  /// From `marketplace.export_summary`.
+  public func hasExports() async throws -> Bool {
+    let rows = try await pool.read { session in
+      try session.query("select exists (select from marketplace.export_summary) as yes")
+    }
+    return try rows.first?.bool("yes") ?? false
+  }
+}
