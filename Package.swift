@@ -121,6 +121,19 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "Tests/Simulation", swiftSettings: strict),
+    .executableTarget(
+      name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests",
+      dependencies: ["Simulation"], resources: [.copy("seeds.txt")],
+      swiftSettings: strict),
     .testTarget(
       name: "CatalogTests",
       dependencies: ["Catalog", "Ledger", "Postgres", "TestSupport"],

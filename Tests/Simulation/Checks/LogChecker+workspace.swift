@@ -1,0 +1,170 @@
+import Foundation
+import Ledger
+import Marketplace
+import Registry
+import Storage
+
+extension LogChecker.Workspace {
+  mutating func connect(_ fact: Fact) {
+    let promoted = fact.object["promoted"] as? [String: [String]]
+    aliases = promoted?["aliases"] ?? []
+    stages = promoted?["stages"] ?? []
+    isConnected = true
+    ruleChanged = fact.world.clock
+    for id in models.keys { noteCurrent(id) }
+  }
+
+  private mutating func noteCurrent(_ id: String) {
+    guard let model = models[id], let key = current(of: model) else { return }
+    models[id]?.everCurrent.insert(key)
+  }
+
+  /// Takes in an event about a model.
+  mutating func change(
+    _ fact: Fact, names: [String: (workspace: String, source: String, name: String)],
+    manifests: inout [String: [String: (size: Int, sha256: String)]]
+  ) {
+    let id = fact.text("model")
+    if fact.event.type == "ModelVersionRegistered" {
+      var model = models[id] ?? .init(name: fact.text("name"), created: Int64(fact.number("model_created")))
+      model.name = fact.text("name")
+      var version = model.versions[fact.key] ?? .init()
+      version.isDeleted = false
+      version.stage = "None"
+      model.versions[fact.key] = version
+      models[id] = model
+    } else if models[id] == nil {
+      return fact.violates("L", "of a model that nothing registered")
+    }
+    switch fact.event.type {
+    case "ModelVersionDeleted":
+      delete(fact, id)
+    case "ModelRenamed": models[id]?.name = fact.text("to")
+    case "ModelDescribed" where fact.optionalNumber("version") == nil:
+      models[id]?.description = fact.text("description")
+      models[id]?.tags = fact.object["tags"] as? [String: String] ?? [:]
+    case "StageTransitioned": models[id]?.versions[fact.key]?.stage = fact.text("to")
+    case "AliasAssigned": models[id]?.aliases[fact.text("alias")] = fact.key
+    case "AliasRemoved": models[id]?.aliases[fact.text("alias")] = nil
+    default: transfer(fact, id, names, &manifests)
+    }
+    if fact.object["not_after"] != nil { checkTimes(fact) }
+    noteCurrent(id)
+  }
+
+  /// What changed did so between two readings: the bracket ends within this job, and holds what the source says.
+  private func checkTimes(_ fact: Fact) {
+    let end = Int64(fact.number("not_after"))
+    if end < fact.since || end > fact.world.clock { fact.violates("J8", "not_after is not of this job") }
+    if let begin = fact.optionalNumber("not_before"), begin > end { fact.violates("J8", "the bracket is empty") }
+    if let begin = fact.optionalNumber("not_before"), let told = fact.optionalNumber("source_time"), told < begin,
+      fact.event.type == "StageTransitioned"
+    {
+      fact.violates("J8", "the source's time lies before the bracket")
+    }
+  }
+
+  /// J11: what is said to be gone was gone at some time since the job began.
+  private mutating func delete(_ fact: Fact, _ id: String) {
+    models[id]?.versions[fact.key]?.isDeleted = true
+    guard let site = fact.world.sources.first(where: { $0.id.text == fact.event.workspace }) else { return }
+    let isTrue = site.registry.wasAbsent(
+      fact.text("name"), fact.key.number, created: fact.key.created, since: fact.since)
+    if !isTrue { fact.violates("J11", "\(fact.text("name")) v\(fact.key.number) was there all the time") }
+  }
+
+  private mutating func transfer(
+    _ fact: Fact, _ id: String, _ names: [String: (workspace: String, source: String, name: String)],
+    _ manifests: inout [String: [String: (size: Int, sha256: String)]]
+  ) {
+    switch fact.event.type {
+    case "ModelExported": exported(fact, id, &manifests)
+    case "ExportInvalidated":
+      guard models[id]?.versions[fact.key]?.export?.generation == fact.number("generation") else { return }
+      models[id]?.versions[fact.key]?.export = nil
+      models[id]?.versions[fact.key]?.exportGeneration = fact.number("generation") + 1
+    case "ModelImported": imported(fact, id, names)
+    case "ImportLost": lost(fact, id)
+    case "MarketplacePromotionSet": promoted(fact, id)
+    default: break
+    }
+  }
+
+  /// J1, J2 and J3 of an export.
+  private mutating func exported(
+    _ fact: Fact, _ id: String, _ manifests: inout [String: [String: (size: Int, sha256: String)]]
+  ) {
+    guard let model = models[id], let version = model.versions[fact.key] else {
+      return fact.violates("J2", "of a version that nothing registered")
+    }
+    if version.export != nil { fact.violates("J1", "a second live export") }
+    if version.exportGeneration != fact.number("generation") { fact.violates("J1", "another generation is open") }
+    if !model.everCurrent.contains(fact.key) { fact.violates("J2", "the version was never promoted before") }
+    models[id]?.versions[fact.key]?.export = (fact.number("generation"), fact.text("export_id"))
+    exports[fact.text("export_id")] = fact.text("manifest_sha256")
+    let folder = String(fact.text("uri").dropFirst("file:///simulated/".count))
+    let path = "\(folder)/manifest.json"
+    guard !fact.world.storage.rotten.contains(path) else { return }
+    guard let bytes = fact.world.storage.files[path] else { return fact.violates("J3", "\(path) is missing") }
+    if StreamDigest.of(bytes).sha256 != fact.text("manifest_sha256") {
+      fact.violates("J3", "\(path) has another digest")
+    }
+    manifests[folder] = LogChecker.read(path, fact.world)
+    for (name, file) in manifests[folder] ?? [:] { LogChecker.check("\(folder)/\(name)", file, fact.world) }
+  }
+
+  /// J1, J2 and J5 of an import.
+  private mutating func imported(
+    _ fact: Fact, _ id: String, _ names: [String: (workspace: String, source: String, name: String)]
+  ) {
+    guard let version = models[id]?.versions[fact.key] else {
+      return fact.violates("J2", "of a version that nothing registered")
+    }
+    if version.live != nil { fact.violates("J1", "a second live import") }
+    if version.importGeneration != fact.number("generation") { fact.violates("J1", "another generation is open") }
+    if exports[fact.text("export_id")] != fact.text("manifest_sha256") {
+      fact.violates("J2", "no earlier export has its id and digest")
+    }
+    let name = fact.text("marketplace_name")
+    if !names.values.contains(where: { $0.workspace == fact.event.workspace && $0.name == name }) {
+      fact.violates("J5", "'\(name)' was never given to this workspace")
+    }
+    models[id]?.versions[fact.key]?.live = (fact.number("generation"), fact.number("marketplace_version"))
+    models[id]?.marketplaceName = name
+  }
+
+  /// J11 for the marketplace: a version said to be lost is not there under its key.
+  private mutating func lost(_ fact: Fact, _ id: String) {
+    guard models[id]?.versions[fact.key]?.live?.generation == fact.number("generation") else { return }
+    models[id]?.versions[fact.key]?.live = nil
+    models[id]?.versions[fact.key]?.importGeneration = fact.number("generation") + 1
+    if models[id]?.available == fact.number("marketplace_version") { models[id]?.available = nil }
+    let registry = fact.world.marketplace
+    let found = registry.models[ByteName(fact.text("marketplace_name"))]?.versions[fact.number("marketplace_version")]
+    let key = "\(fact.event.workspace)/\(id)/\(fact.key.number)/\(fact.key.created)/\(fact.number("generation"))"
+    if let found, found.tags["marketplace.source_key"] == key, found.created < fact.since {
+      fact.violates("J11", "\(fact.text("marketplace_name")) v\(found.version) was there all the time")
+    }
+  }
+
+  /// J8 and J11: what is promoted is what the log says is current; what is withdrawn has a reason in the log.
+  private mutating func promoted(_ fact: Fact, _ id: String) {
+    guard let model = models[id] else { return }
+    let to = fact.optionalNumber("to")
+    if model.available != fact.optionalNumber("from") { fact.violates("J8", "it was not \(model.available as Any)") }
+    models[id]?.available = to
+    guard fact.text("cause") != "drift", ruleChanged < fact.since else { return }
+    let key = current(of: model)
+    let live = key.flatMap { model.versions[$0]?.live?.number }
+    if let to {
+      if live != to { fact.violates("J8", "v\(to) is not the import of the current version") }
+      return
+    }
+    guard key != nil else { return }
+    if live != nil { fact.violates("J11", "withdrawn though the current version is imported") }
+    let predecessor = model.versions.first { $0.value.live?.number == model.available }
+    if model.available != nil, predecessor?.value.isDeleted == false {
+      fact.violates("J8", "withdrawn before the successor was imported")
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import Foundation
+import Ledger
+import Storage
+
+/// Watches every event as it is appended, and says which of the jobs' invariants it breaks. It knows nothing of the
+/// jobs' own code: it reads the JSON, keeps what it needs in dictionaries, and compares with the world itself.
+struct LogChecker {
+  /// A version within an incarnation.
+  struct VersionKey: Hashable {
+    var number: Int
+    var created: Int64
+  }
+
+  struct Version {
+    var stage = "None"
+    var isDeleted = false
+    /// Generation and id of the live export.
+    var export: (generation: Int, id: String)?
+    var exportGeneration = 1
+    /// Generation and marketplace version of the live import.
+    var live: (generation: Int, number: Int)?
+    var importGeneration = 1
+  }
+
+  struct Model {
+    var name: String
+    var created: Int64
+    var versions: [VersionKey: Version] = [:]
+    var aliases: [String: VersionKey] = [:]
+    var description = ""
+    var tags: [String: String] = [:]
+    var everCurrent: Set<VersionKey> = []
+    var marketplaceName: String?
+    var available: Int?
+
+    func current(_ aliases: [String], _ stages: [String]) -> VersionKey? {
+      for alias in aliases {
+        if let key = self.aliases[alias], versions[key]?.isDeleted == false { return key }
+      }
+      for stage in stages {
+        let staged = versions.filter { !$0.value.isDeleted && $0.value.stage == stage }.keys
+        if let highest = staged.max(by: { $0.number < $1.number }) { return highest }
+      }
+      return nil
+    }
+  }
+
+  struct Workspace {
+    var isConnected = false
+    var aliases: [String] = []
+    var stages: [String] = []
+    var ruleChanged: Int64 = 0
+    var models: [String: Model] = [:]
+    var exports: [String: String] = [:]
+
+    func current(of model: Model) -> VersionKey? { isConnected ? model.current(aliases, stages) : nil }
+  }
+
+  private(set) var workspaces: [String: Workspace] = [:]
+  private(set) var names: [String: (workspace: String, source: String, name: String)] = [:]
+  /// The files that each manifest in storage names, by its folder.
+  private var manifests: [String: [String: (size: Int, sha256: String)]] = [:]
+
+  mutating func appended(_ event: RecordedEvent, by process: SimulatedProcess) {
+    appended(event, in: process.world, since: process.began)
+  }
+
+  /// An event of no job: only what it says is taken in.
+  mutating func appended(_ event: RecordedEvent, in world: World) { appended(event, in: world, since: world.clock) }
+
+  private mutating func appended(_ event: RecordedEvent, in world: World, since: Int64) {
+    guard let data = event.data,
+      let object = try? JSONSerialization.jsonObject(with: Data(data.utf8)) as? [String: Any]
+    else { return world.violated("L", "\(event.workspace)/\(event.sequence) has no object for data") }
+    let fact = Fact(event: event, object: object, world: world, since: since)
+    var workspace = workspaces[event.workspace] ?? Workspace()
+    switch event.type {
+    case "WorkspaceConnected": workspace.connect(fact)
+    case "WorkspaceDisconnected":
+      workspace.isConnected = false
+      workspace.ruleChanged = world.clock
+    case "WorkspaceObserved": break
+    case "MarketplaceNameAssigned": assign(fact)
+    default: workspace.change(fact, names: names, manifests: &manifests)
+    }
+    workspaces[event.workspace] = workspace
+  }
+
+  /// J5: no two models' names look alike.
+  private mutating func assign(_ fact: Fact) {
+    let name = fact.text("name")
+    let folded = name.folding(options: [.caseInsensitive], locale: nil).uppercased().lowercased()
+      .precomposedStringWithCanonicalMapping
+    if let owner = names[folded] {
+      fact.violates("J5", "'\(name)' of \(fact.text("workspace")) looks like '\(owner.name)' of \(owner.workspace)")
+    }
+    names[folded] = (fact.text("workspace"), fact.text("source_name"), name)
+  }
+
+  /// J3: a file of a finished export was written, changed or removed.
+  mutating func written(_ path: String, in world: World) {
+    let parts = path.split(separator: "/")
+    guard parts.first == "exports", parts.count > 4 else { return }
+    let folder = parts.prefix(4).joined(separator: "/")
+    if path == "\(folder)/manifest.json" { manifests[folder] = nil }
+    guard let files = manifest(folder, world) else { return }
+    for (name, file) in files where path == "\(folder)/\(name)" || path == "\(folder)/manifest.json" {
+      Self.check("\(folder)/\(name)", file, world)
+    }
+  }
+
+  private mutating func manifest(_ folder: String, _ world: World) -> [String: (size: Int, sha256: String)]? {
+    if let known = manifests[folder] { return known }
+    let read = Self.read("\(folder)/manifest.json", world)
+    manifests[folder] = read
+    return read
+  }
+
+  static func read(_ path: String, _ world: World) -> [String: (size: Int, sha256: String)]? {
+    guard let bytes = world.storage.files[path],
+      let object = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any],
+      let files = object["files"] as? [[String: Any]]
+    else { return nil }
+    var all: [String: (size: Int, sha256: String)] = [:]
+    for file in files {
+      guard let name = file["path"] as? String, let size = file["size"] as? Int, let hash = file["sha256"] as? String
+      else { return nil }
+      all[name] = (size, hash)
+    }
+    return all
+  }
+
+  static func check(_ path: String, _ file: (size: Int, sha256: String), _ world: World) {
+    guard !world.storage.rotten.contains(path) else { return }
+    guard let bytes = world.storage.files[path] else { return world.violated("J3", "\(path) is missing") }
+    guard bytes.count == file.size, StreamDigest.of(bytes).sha256 == file.sha256 else {
+      return world.violated("J3", "\(path) is not what the manifest says")
+    }
+  }
+}
+
+/// One event as the checker reads it.
+struct Fact {
+  let event: RecordedEvent
+  let object: [String: Any]
+  let world: World
+  /// When the process that appended it began.
+  let since: Int64
+
+  func text(_ key: String) -> String { object[key] as? String ?? "" }
+  func optionalNumber(_ key: String) -> Int? { object[key] as? Int }
+  func number(_ key: String) -> Int { object[key] as? Int ?? -1 }
+  var key: LogChecker.VersionKey { .init(number: number("version"), created: Int64(number("created"))) }
+
+  func violates(_ invariant: String, _ sentence: String) {
+    world.violated(invariant, "\(event.workspace)/\(event.sequence) \(event.type): \(sentence)")
+  }
+}

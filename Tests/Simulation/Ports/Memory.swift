@@ -1,0 +1,73 @@
+import Foundation
+import Ledger
+import Marketplace
+import Transfer
+
+/// What PostgreSQL keeps beside the ledger.
+final class MemoryState {
+  struct ClaimKey: Hashable {
+    var identity: VersionIdentity
+    var generation: Int
+  }
+
+  var claims: [ClaimKey: String] = [:]
+  var times: [String: [[UInt8]: ModelTimes]] = [:]
+}
+
+struct SimulatedMemory: JobMemory {
+  let process: SimulatedProcess
+  private var state: MemoryState { process.world.memory }
+
+  init(process: SimulatedProcess) { self.process = process }
+
+  func exportID(of identity: VersionIdentity, generation: Int, fresh: UUID) async throws -> String {
+    try await process.call(.memory, "claim an export", writes: true) {
+      let key = MemoryState.ClaimKey(identity: identity, generation: generation)
+      let id = state.claims[key] ?? fresh.uuidString.lowercased()
+      state.claims[key] = id
+      return id
+    }
+  }
+
+  func replaceExportID(
+    _ given: String, of identity: VersionIdentity, generation: Int, fresh: UUID
+  ) async throws -> String {
+    try await process.call(.memory, "replace an export's claim", writes: true) {
+      let key = MemoryState.ClaimKey(identity: identity, generation: generation)
+      if state.claims[key] == given { state.claims[key] = fresh.uuidString.lowercased() }
+      return state.claims[key] ?? given
+    }
+  }
+
+  func modelTimes(of registry: String) async throws -> [[UInt8]: ModelTimes] {
+    try await process.call(.memory, "load cursors", at: registry) { state.times[registry] ?? [:] }
+  }
+
+  func remember(_ changed: [[UInt8]: ModelTimes], forgetting gone: [[UInt8]], of registry: String) async throws {
+    try await process.call(
+      .memory, "save cursors", at: "\(registry) \(changed.keys.map { String(decoding: $0, as: UTF8.self) }.sorted())",
+      writes: true
+    ) {
+      state.times[registry, default: [:]].merge(changed) { $1 }
+      for name in gone { state.times[registry]?[name] = nil }
+    }
+  }
+
+  func workspaces(areDisconnected: Bool) async throws -> [WorkspaceID] {
+    try await process.call(.memory, "list workspaces") {
+      try process.world.log.workspaces.keys.sorted().compactMap { id in
+        let last = process.world.log.events(id).last {
+          $0.type == "WorkspaceConnected" || $0.type == "WorkspaceDisconnected"
+        }
+        guard let last, (last.type == "WorkspaceDisconnected") == areDisconnected else { return nil }
+        return try WorkspaceID(id)
+      }
+    }
+  }
+
+  func hasExports() async throws -> Bool {
+    try await process.call(.memory, "ask for exports") {
+      process.world.log.workspaces.values.contains { $0.contains { $0.type == "ModelExported" } }
+    }
+  }
+}

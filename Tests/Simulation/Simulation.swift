@@ -1,0 +1,215 @@
+import Foundation
+import Ledger
+import Marketplace
+import Registry
+import Transfer
+
+/// One life of a simulated organisation: nights of jobs under fire, people at work between and during them, and at the
+/// end a night without faults, after which everything must be right.
+public final class Simulation {
+  /// What became of it.
+  public struct Result: Sendable {
+    /// The seed that was lived.
+    public var seed: UInt64
+    /// Changes by people, and calls of a port.
+    public var steps = 0
+    /// Executions of the job.
+    public var jobs = 0
+    /// Events in all logs.
+    public var events = 0
+    /// Exports among them.
+    public var exports = 0
+    /// Imports among them.
+    public var imports = 0
+    /// How often each fault happened.
+    public var faults: [String: Int] = [:]
+    /// What did not hold, in words.
+    public var violations: [String] = []
+  }
+
+  /// A run that takes more steps than this does not end.
+  static let jobStepsMax = 500_000
+  private let world: World
+  private var jobs = 0
+
+  /// A life that `run()` lives, each step told to `trace`.
+  public init(seed: UInt64, trace: ((String) -> Void)? = nil) {
+    world = World(Plan(seed: seed))
+    world.trace = trace
+    for index in 0..<world.plan.workspaces {
+      guard let id = try? WorkspaceID("ws\(index)") else { continue }
+      world.sources.append(
+        SourceSite(
+          id: id, registry: RegistryState(id: id.text, major: world.plan.sourceMajors[index]),
+          rule: World.rules[world.dice.below(World.rules.count)], tagsSource: world.dice.once(in: 4)))
+    }
+  }
+
+  /// Lives the life.
+  public func run() -> Result {
+    for night in 0..<world.plan.nights where world.violations.isEmpty {
+      world.note("night \(night)")
+      for index in world.sources.indices {
+        for _ in 0..<world.dice.below(world.plan.changes + 1) { world.peopleChange(index) }
+      }
+      world.changeSight()
+      world.administer()
+      if world.dice.once(in: world.plan.handOnceIn) { world.handChange() }
+      if world.dice.once(in: world.plan.rotsOnceIn) { world.rot() }
+      world.clock += 3_600_000 * Int64(1 + world.dice.below(40))
+      work((0..<(1 + world.dice.below(world.plan.jobs))).map { _ in nightJob() })
+    }
+    if world.violations.isEmpty { settle() }
+    return result()
+  }
+
+  private func result() -> Result {
+    let events = world.log.workspaces.values.flatMap(\.self)
+    return Result(
+      seed: world.plan.seed, steps: world.steps, jobs: jobs, events: events.count,
+      exports: events.count { $0.type == "ModelExported" }, imports: events.count { $0.type == "ModelImported" },
+      faults: world.faults, violations: world.violations)
+  }
+
+  /// A job as operators run it: mostly everything at once, now and then a part of it, for some workspaces, or as a plan.
+  private func nightJob() -> SimulatedJob {
+    var options = JobOptions()
+    options.isDryRun = world.dice.once(in: 12)
+    options.retryFailed = world.dice.once(in: 6)
+    options.workspacesConcurrent = 1 + world.dice.below(4)
+    options.modelsConcurrent = 1 + world.dice.below(4)
+    if world.dice.once(in: 5) { options.withdrawals = WithdrawalLimit(permitted: 100) }
+    let steps: SyncJob.Steps =
+      switch world.dice.below(8) {
+      case 0: [.observe, .export]
+      case 1: .import
+      case 2: .observe
+      case 3: [.observe, .import]
+      default: .all
+      }
+    let only = world.dice.once(in: 5) ? world.dice.pick(world.sources.map(\.id)) : nil
+    return job(options, steps: steps, only: only, isExposed: true)
+  }
+
+  private func job(
+    _ options: JobOptions, steps: SyncJob.Steps, only: WorkspaceID? = nil, isExposed: Bool
+  ) -> SimulatedJob {
+    jobs += 1
+    let stops = isExposed && world.dice.once(in: 10) ? world.dice.below(150) : .max
+    let process = SimulatedProcess(world, run: world.dice.uuid(), isExposed: isExposed, stopsAfter: stops)
+    return SimulatedJob(process: process, options: options, steps: steps, only: only)
+  }
+
+  /// Runs jobs side by side to the end, people at work meanwhile on day shifts.
+  private func work(_ jobs: [SimulatedJob], dayShift: Bool = true) {
+    for job in jobs { job.start() }
+    world.scheduler.runReady()
+    let begin = world.steps
+    while jobs.contains(where: { !$0.isDone }) {
+      guard world.scheduler.waitingCount > 0 else { return world.violated("O", "a job waits for nothing, for ever") }
+      guard world.steps - begin < Self.jobStepsMax else { return world.violated("O", "a job does not end") }
+      if dayShift, world.dice.once(in: world.plan.dayShift) {
+        world.peopleChange(world.dice.below(world.sources.count))
+        if world.plan.handOnceIn > 0, world.dice.once(in: 20) { world.handChange() }
+      }
+      world.scheduler.giveTurn(to: world.dice.below(world.scheduler.waitingCount))
+    }
+    for job in jobs { job.process.endSessions() }
+    for job in jobs where job.options.isDryRun && job.process.writes > 0 {
+      world.violated("J7", "a dry run wrote")
+    }
+  }
+
+  /// Faults stop and people go home: one run must leave everything right, and the next must have nothing to do.
+  private func settle() {
+    for site in world.sources { site.registry.sight = .ordinary }
+    world.marketplace.sight = .ordinary
+    if world.dice.once(in: 2) { for index in world.sources.indices { world.sources[index].isConfigured = true } }
+    world.clock += 86_400_000
+    var options = JobOptions()
+    options.retryFailed = true
+    options.withdrawals = WithdrawalLimit(permitted: .max)
+    world.note("faults stop")
+    let last = job(options, steps: .all, isExposed: false)
+    work([last], dayShift: false)
+    guard let report = last.report else { return world.violated("J6", "the last run failed: \(last.failure ?? "")") }
+    for trouble in report.workspaces.compactMap(\.trouble) + [report.marketplaceTrouble].compactMap(\.self) {
+      world.violated("J6", "the last run had trouble: \(trouble.message)")
+    }
+    WorldChecker(world: world, report: report).check()
+    guard world.violations.isEmpty else { return }
+    checkQuiet()
+  }
+
+  /// J7: nothing changed, so nothing is appended and nothing written.
+  private func checkQuiet() {
+    let before = world.log.workspaces.mapValues(\.count)
+    world.note("a quiet night")
+    let quiet = job(JobOptions(), steps: .all, isExposed: false)
+    work([quiet], dayShift: false)
+    if quiet.process.writes > 0 { world.violated("J7", "a quiet run made \(quiet.process.writes) writes") }
+    for (id, events) in world.log.workspaces {
+      for event in events.dropFirst(before[id] ?? 0) where event.type != "WorkspaceObserved" {
+        world.violated("J7", "a quiet run appended \(event.type) to \(id)")
+      }
+    }
+  }
+}
+
+/// The real job over simulated ports.
+final class SimulatedJob: @unchecked Sendable {
+  // Unchecked: the scheduler keeps everything on one thread.
+  let process: SimulatedProcess
+  let options: JobOptions
+  private let steps: SyncJob.Steps
+  private let only: WorkspaceID?
+  private(set) var isDone = false
+  private(set) var report: JobReport?
+  private(set) var failure: String?
+
+  init(process: SimulatedProcess, options: JobOptions, steps: SyncJob.Steps, only: WorkspaceID?) {
+    self.process = process
+    self.options = options
+    self.steps = steps
+    self.only = only
+  }
+
+  func start() {
+    let job = syncJob()
+    Task(executorPreference: process.world.scheduler) { [self] in
+      do {
+        report = try await job.run()
+      } catch {
+        failure = "\(error)"
+        process.world.note("\(process.run.uuidString.prefix(4)) failed: \(error)")
+      }
+      isDone = true
+    }
+  }
+
+  private func syncJob() -> SyncJob {
+    let world = process.world
+    let process = process
+    let context = JobContext(
+      ledger: SimulatedLog(process: process), memory: SimulatedMemory(process: process),
+      locks: SimulatedLocks(process: process), storage: SimulatedStorage(process: process), run: process.run,
+      now: { world.clock }, randomID: { world.dice.uuid() }, options: options, progress: { _ in },
+      isStopping: { process.isStopping },
+      pause: { _ in
+        await world.scheduler.turn()
+        world.tick()
+        if process.isDead { throw ProcessDied() }
+      })
+    let configured = world.sources.filter(\.isConfigured)
+    let workspaces = configured.filter { only == nil || $0.id == only }.map { site in
+      SourceWorkspace(
+        id: site.id, connection: WorkspaceConnected(registry: "sim:\(site.id)", kind: "mlflow", promoted: site.rule),
+        registry: SimulatedRegistry(state: site.registry, process: process), tagsSource: site.tagsSource)
+    }
+    let target = MarketplaceTarget(
+      id: "marketplace", registry: SimulatedRegistry(state: world.marketplace, process: process), template: .standard,
+      stage: world.plan.stage, alias: world.plan.alias)
+    return SyncJob(
+      context: context, workspaces: workspaces, target: target, steps: steps, configured: Set(configured.map(\.id)))
+  }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import Ledger
+import Marketplace
+import Registry
+
+extension World {
+  /// Somebody changes the marketplace by hand.
+  func handChange() {
+    tick()
+    guard let name = dice.pick(marketplace.models.keys.sorted()), let model = marketplace.models[name] else { return }
+    count("marketplace changed by hand")
+    let number = dice.pick(model.all.map(\.version))
+    switch (dice.below(9), number) {
+    case (0, let number?), (1, let number?):
+      let stage = ["Production", "Archived", "Staging"][dice.below(3)]
+      note("by hand: \(name.text) v\(number) → \(stage)")
+      _ = marketplace.transition(name.text, number, to: stage, archives: dice.once(in: 2), at: clock)
+    case (2, let number?), (3, let number?):
+      note("by hand: \(name.text) champion → v\(number)")
+      marketplace.change(name.text) { $0.aliases["champion"] = number }
+    case (4, _):
+      note("by hand: \(name.text) champion removed")
+      marketplace.change(name.text) { $0.aliases["champion"] = nil }
+    case (5, let number?), (6, let number?):
+      note("by hand: \(name.text) v\(number) deleted")
+      marketplace.deleteVersion(name.text, number, at: clock)
+    case (7, _):
+      note("by hand: \(name.text) deleted")
+      marketplace.deleteModel(name.text)
+      if dice.once(in: 2) {
+        tick()
+        _ = marketplace.createModel(name.text, at: clock)
+      }
+    case (8, _):
+      note("by hand: \(name.text) has a version of somebody's own")
+      _ = marketplace.createVersion(
+        of: name.text, source: "s3://own", runID: nil, description: "own", tags: [], at: clock)
+    default: break
+    }
+  }
+
+  /// A finished file in storage changes or is lost.
+  func rot() {
+    let exports = storage.files.keys.filter { $0.hasPrefix("exports/") }.sorted()
+    guard let path = dice.pick(exports), var bytes = storage.files[path], !bytes.isEmpty else { return }
+    count("stored file rotten")
+    note("storage: \(path) rots")
+    switch dice.below(3) {
+    case 0: storage.remove(path)
+    case 1:
+      bytes[dice.below(bytes.count)] ^= UInt8(1 << dice.below(8))
+      storage.put(bytes, at: path)
+    default: storage.put(Array(bytes.dropLast()), at: path)
+    }
+    storage.rotten.insert(path)
+  }
+
+  /// What a source's principal may see changes; most of the time it sees everything.
+  func changeSight() {
+    for site in sources {
+      let turn = dice.below(12)
+      site.registry.sight = turn == 0 ? dice.pick(Sight.allCases) ?? .ordinary : .ordinary
+      if site.registry.sight != .ordinary { count("source \(site.registry.sight)") }
+    }
+    marketplace.sight = dice.once(in: 25) ? .down : .ordinary
+    if marketplace.sight == .down { count("marketplace down") }
+  }
+
+  /// The operator changes what counts as promoted, takes workspaces out of the configuration or puts them back, and
+  /// disconnects some; the cache of cursors may be lost.
+  func administer() {
+    for index in sources.indices where dice.once(in: 30) {
+      switch dice.below(4) {
+      case 0: sources[index].rule = Self.rules[dice.below(Self.rules.count)]
+      case 1: sources[index].isConfigured.toggle()
+      case 2: disconnect(index)
+      default:
+        memory.times = [:]
+        count("cursors lost")
+      }
+    }
+  }
+
+  static let rules = [
+    PromotionRule.standard, PromotionRule(aliases: [], stages: ["Production"]),
+    PromotionRule(aliases: ["gold", "champion"], stages: []),
+    PromotionRule(aliases: [], stages: ["Production", "Staging"]),
+  ]
+
+  /// `marketplace workspace disconnect`, and the configuration no longer names it.
+  private func disconnect(_ index: Int) {
+    let id = sources[index].id.text
+    sources[index].isConfigured = false
+    let isConnected = log.events(id).last { $0.type == "WorkspaceConnected" || $0.type == "WorkspaceDisconnected" }
+    guard isConnected?.type == "WorkspaceConnected" else { return }
+    sources[index].isDisconnected = true
+    note("\(id) disconnected")
+    let event = NewEvent(
+      stream: "workspace", id: dice.uuid(), type: "WorkspaceDisconnected", data: #"{"reason":"simulated"}"#)
+    let recorded = try? log.append([event], to: id, run: nil, at: clock).1
+    for event in recorded ?? [] { checker.appended(event, in: self) }
+  }
+}

@@ -1,0 +1,180 @@
+import Foundation
+import Marketplace
+import Registry
+
+extension World {
+  /// Somebody at a source does something.
+  func peopleChange(_ index: Int) {
+    tick()
+    let registry = sources[index].registry
+    let names = registry.models.keys.sorted()
+    guard let name = dice.pick(names), names.count >= plan.models || dice.once(in: 4) else {
+      if names.count < plan.models + 2 { createModel(in: registry) }
+      return
+    }
+    guard let model = registry.models[name] else { return }
+    let numbers = model.all.map(\.version)
+    guard let number = dice.pick(numbers) else { return addVersion(to: name.text, in: registry) }
+    switch dice.below(22) {
+    case 0..<5: addVersion(to: name.text, in: registry)
+    case 5..<10: promote(number, of: name.text, in: registry)
+    case 10, 11: move(number, of: name.text, to: ["None", "Staging", "Archived"][dice.below(3)], in: registry)
+    case 12, 13: alias(number, of: name.text, in: registry)
+    case 14:
+      note("\(registry.id) \(name.text): alias removed")
+      registry.change(name.text) { $0.aliases[dice.pick($0.aliases.keys.sorted()) ?? ""] = nil }
+    case 15:
+      note("\(registry.id) \(name.text) v\(number) deleted")
+      registry.deleteVersion(name.text, number, at: clock)
+    case 16: rename(name, in: registry)
+    case 17: recreate(name, in: registry)
+    case 18: describe(name.text, number, in: registry)
+    default: peopleChangeRarely(name, number, in: registry)
+    }
+  }
+
+  private func peopleChangeRarely(_ name: ByteName, _ number: Int, in registry: RegistryState) {
+    switch dice.below(6) {
+    case 0:
+      note("\(registry.id) \(name.text) deleted")
+      registry.deleteModel(name.text)
+    case 1: swap(name, in: registry)
+    case 2:
+      // The run behind a version is logged to once more: what an export would hold is different afterwards.
+      if let run = registry.models[name]?.versions[number]?.runID {
+        registry.histories[run, default: []].append(
+          Metric(key: "auc", value: Double(dice.below(1_000)) / 1_000, timestamp: clock, step: clock))
+      }
+    case 3: loseFiles(of: registry.models[name]?.versions[number], in: registry)
+    default: addVersion(to: name.text, in: registry)
+    }
+  }
+
+  /// Letters in other cases and other spellings of an accent: names that must not meet in the marketplace.
+  private static let names = ["a", "A", "b", "c", "caf\u{e9}", "cafe\u{301}", "d.e", "stra\u{df}e", "STRASSE", "f g"]
+
+  private func createModel(in registry: RegistryState) {
+    guard let name = dice.pick(Self.names) else { return }
+    note("\(registry.id) \(name) created")
+    guard registry.createModel(name, description: "about \(name)", at: clock) else { return }
+    if !dice.once(in: 5) { addVersion(to: name, in: registry) }
+  }
+
+  /// Trains and registers: a run, a logged model on MLflow 3, files, and a version.
+  private func addVersion(to name: String, in registry: RegistryState) {
+    tick()
+    let files = modelFiles()
+    let run = dice.once(in: 6) ? nil : makeRun(in: registry)
+    var source: String
+    if registry.major >= 3, !dice.once(in: 4) || run == nil {
+      let id = "m-\(registry.freshID())"
+      registry.loggedModels[id] = LoggedModel(
+        id: id, experimentID: run?.experimentID ?? "0", name: "model", created: clock, lastUpdated: clock,
+        artifactURI: "mlflow-artifacts:/0/models/\(id)/artifacts", status: "LOGGED_MODEL_READY", sourceRunID: run?.id)
+      registry.artifacts[id] = files
+      source = "models:/\(id)"
+    } else {
+      let home = run ?? makeRun(in: registry)
+      let folder = "model-\(dice.hex(6))"
+      for (path, bytes) in files { registry.artifacts[home.id, default: [:]]["\(folder)/\(path)"] = bytes }
+      source = "\(home.artifactURI)/\(folder)"
+    }
+    if dice.once(in: 25) { source = "s3://bucket/\(dice.below(100))" }
+    let version = registry.createVersion(
+      of: name, source: source, runID: run?.id, description: dice.once(in: 3) ? "made at \(clock)" : "",
+      tags: dice.once(in: 3) ? [Tag("team", "t\(dice.below(3))")] : [], at: clock,
+      status: dice.once(in: 60) ? "FAILED_REGISTRATION" : "READY")
+    guard let version else { return }
+    registry.originals[source] = source.hasPrefix("s3:") ? nil : files
+    note("\(registry.id) \(name) v\(version.version) registered, \(source)")
+    if dice.once(in: 2) { promote(version.version, of: name, in: registry) }
+  }
+
+  private func modelFiles() -> [String: [UInt8]] {
+    var files = [
+      "MLmodel": Array("flavors:\n  sklearn: {}\nuuid: \(dice.hex(12))\n".utf8), "model.pkl": Array(dice.hex(40).utf8),
+    ]
+    if dice.once(in: 3) { files["data/empty"] = [] }
+    if dice.once(in: 30) { files["MLmodel"] = nil }
+    return files
+  }
+
+  private func makeRun(in registry: RegistryState) -> Run {
+    // Two versions may come of one run.
+    if dice.once(in: 5), let known = dice.pick(registry.runs.keys.sorted()), let run = registry.runs[known] {
+      return run
+    }
+    let id = registry.freshID()
+    let run = Run(
+      id: id, experimentID: "0", name: "run \(id.suffix(4))", userID: "ada", status: "FINISHED",
+      startTime: clock - 60_000,
+      endTime: clock, artifactURI: "mlflow-artifacts:/0/\(id)/artifacts", params: [Param("depth", "\(dice.below(9))")],
+      metrics: [Metric(key: "auc", value: 0.5, timestamp: clock)], tags: [Tag("mlflow.user", "ada")])
+    registry.runs[id] = run
+    registry.histories[id] = run.metrics
+    if dice.once(in: 2) { registry.artifacts[id] = ["plot.txt": Array(dice.hex(10).utf8)] }
+    return run
+  }
+
+  private func promote(_ number: Int, of name: String, in registry: RegistryState) {
+    move(number, of: name, to: "Production", in: registry)
+  }
+
+  private func move(_ number: Int, of name: String, to stage: String, in registry: RegistryState) {
+    tick()
+    note("\(registry.id) \(name) v\(number) → \(stage)")
+    _ = registry.transition(name, number, to: stage, archives: dice.once(in: 2), at: clock)
+  }
+
+  private func alias(_ number: Int, of name: String, in registry: RegistryState) {
+    let alias = ["champion", "challenger", "gold"][dice.below(3)]
+    note("\(registry.id) \(name) \(alias) → v\(number)")
+    registry.change(name) { $0.aliases[alias] = number }
+  }
+
+  private func rename(_ name: ByteName, in registry: RegistryState) {
+    guard let other = dice.pick(Self.names + ["n\(dice.below(50))"]) else { return }
+    note("\(registry.id) \(name.text) renamed \(other)")
+    registry.rename(name.text, to: other, at: clock)
+  }
+
+  /// Two models change names: what a reader takes for one is the other.
+  private func swap(_ name: ByteName, in registry: RegistryState) {
+    guard let other = dice.pick(registry.models.keys.sorted()), other != name else { return }
+    note("\(registry.id) \(name.text) and \(other.text) swap names")
+    registry.rename(name.text, to: "between", at: clock)
+    tick()
+    registry.rename(other.text, to: name.text, at: clock)
+    tick()
+    registry.rename("between", to: other.text, at: clock)
+  }
+
+  private func recreate(_ name: ByteName, in registry: RegistryState) {
+    note("\(registry.id) \(name.text) deleted and created again")
+    registry.deleteModel(name.text)
+    tick()
+    _ = registry.createModel(name.text, at: clock)
+    if !dice.once(in: 3) { addVersion(to: name.text, in: registry) }
+  }
+
+  private func describe(_ name: String, _ number: Int, in registry: RegistryState) {
+    let isModel = dice.once(in: 2)
+    registry.change(name) { model in
+      if isModel {
+        model.description = "at \(clock)"
+        model.lastUpdated = clock
+      } else {
+        model.versions[number]?.description = "at \(clock)"
+        model.versions[number]?.lastUpdated = clock
+      }
+      if dice.once(in: 2) { model.tags = [Tag("stamp", "\(clock)")] }
+    }
+  }
+
+  /// An artifact store is cleaned up under living versions.
+  private func loseFiles(of version: ModelVersion?, in registry: RegistryState) {
+    guard let version, dice.once(in: 3), version.source.hasPrefix("models:/m-") else { return }
+    note("\(registry.id) \(version.name) v\(version.version): files lost")
+    registry.artifacts[String(version.source.dropFirst("models:/".count))] = [:]
+  }
+}

@@ -1,0 +1,55 @@
+/// What a seed's world is like: how large, how busy, how hostile. Worlds differ much, so that many seeds see more than
+/// one long life would.
+struct Plan: Sendable {
+  let seed: UInt64
+  let workspaces: Int
+  let models: Int
+  let nights: Int
+  /// Changes by people between two nights, per workspace.
+  let changes: Int
+  let marketplaceMajor: Int
+  let sourceMajors: [Int]
+  let stage: String?
+  let alias: String?
+  /// People work while a job runs: one change in so many turns, 0 for never.
+  let dayShift: Int
+  /// A port fails in one of so many calls, 0 for never.
+  let failsOnceIn: Int
+  /// Such a failure comes after the request was applied, in one of so many cases.
+  let answerLostOnceIn: Int
+  /// A process dies in one of so many calls.
+  let diesOnceIn: Int
+  /// Storage loses or changes a byte of a finished export once in so many nights.
+  let rotsOnceIn: Int
+  /// A lock's session is lost in one of so many calls.
+  let lockLostOnceIn: Int
+  /// Somebody changes the marketplace by hand, once in so many nights.
+  let handOnceIn: Int
+  /// The most jobs at once.
+  let jobs: Int
+
+  init(seed: UInt64) {
+    var dice = Dice(seed)
+    self.seed = seed
+    // One world in sixteen is the whole organisation.
+    let isLarge = dice.once(in: 16)
+    workspaces = isLarge ? 65 : 1 + dice.below(4)
+    models = isLarge ? 2 : 1 + dice.below(5)
+    nights = isLarge ? 6 : 8 + dice.below(60)
+    changes = isLarge ? 1 : 1 + dice.below(8)
+    marketplaceMajor = dice.once(in: 3) ? 2 : 3
+    let mixture = dice.below(3)
+    sourceMajors = (0..<65).map { mixture == 0 ? 2 : mixture == 1 ? 3 : 2 + ($0 % 2) }
+    let promotes = dice.below(4)
+    stage = promotes == 3 ? nil : "Production"
+    alias = promotes == 2 ? nil : "champion"
+    dayShift = dice.once(in: 2) ? 0 : 5 + dice.below(60)
+    failsOnceIn = dice.once(in: 4) ? 0 : [30, 100, 400, 2_000][dice.below(4)]
+    answerLostOnceIn = 1 + dice.below(3)
+    diesOnceIn = dice.once(in: 4) ? 0 : [40, 150, 600, 3_000][dice.below(4)]
+    rotsOnceIn = dice.once(in: 2) ? 0 : 2 + dice.below(10)
+    lockLostOnceIn = dice.once(in: 2) ? 0 : [60, 300, 1_500][dice.below(3)]
+    handOnceIn = dice.once(in: 3) ? 0 : 1 + dice.below(6)
+    jobs = isLarge ? 2 : 1 + dice.below(3)
+  }
+}

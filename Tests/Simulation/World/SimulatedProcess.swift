@@ -1,0 +1,114 @@
+import Foundation
+import Postgres
+import Registry
+import Storage
+
+/// The process died: nothing of it may reach the world any more, and nothing it still does in memory counts.
+struct ProcessDied: Error {}
+
+/// Which port a call goes through; each fails in its own words.
+enum Port: String {
+  case registry, storage, log, memory, locks
+
+  func failure(_ name: StaticString) -> any Error {
+    switch self {
+    case .registry:
+      RegistryError(.unreachable, operation: "\(name)", message: "the connection broke", retriable: true)
+    case .storage:
+      StorageError(.failed, key: "\(name)", "could not be reached.")
+    case .log, .memory, .locks:
+      PostgresError(.connectionLost, "The connection broke during \(name).")
+    }
+  }
+}
+
+/// One execution of a job, from its start to its end or its death.
+final class SimulatedProcess: @unchecked Sendable {
+  // Unchecked: the scheduler keeps everything on one thread.
+  let world: World
+  let run: UUID
+  let began: Int64
+  /// Whether ports fail and processes die. Once faults have stopped, they do not.
+  let isExposed: Bool
+  /// A job finishes early after so many calls.
+  let stopsAfter: Int
+  private(set) var isDead = false
+  private(set) var calls = 0
+  /// Writes to a registry, to storage or to what lies beside the log.
+  var writes = 0
+  var sessions: [LockState.Session] = []
+
+  init(_ world: World, run: UUID, isExposed: Bool, stopsAfter: Int = .max) {
+    self.world = world
+    self.run = run
+    self.isExposed = isExposed
+    self.stopsAfter = stopsAfter
+    began = world.clock
+  }
+
+  var isStopping: Bool { calls > stopsAfter }
+
+  /// One call of a port: waits for its turn, and then happens, fails, happens unheard, or is the last.
+  func call<Answer>(
+    _ port: Port, _ name: StaticString, at place: @autoclosure () -> String = "", writes isWrite: Bool = false,
+    _ effect: () throws -> Answer
+  ) async throws -> Answer {
+    await world.scheduler.turn()
+    guard !isDead else { throw ProcessDied() }
+    calls += 1
+    world.tick()
+    let fate = fate(isWrite: isWrite)
+    world.note("\(run.uuidString.prefix(4)) \(port) \(name) \(place())\(fate == .fine ? "" : " \(fate)")")
+    if isWrite, fate == .fine || fate == .answerLost || fate == .deathAfter { writes += 1 }
+    switch fate {
+    case .fine: return try effect()
+    case .fails: throw port.failure(name)
+    case .answerLost:
+      _ = try effect()
+      throw port.failure(name)
+    case .deathBefore:
+      die()
+      throw ProcessDied()
+    case .deathAfter:
+      _ = try? effect()
+      die()
+      throw ProcessDied()
+    }
+  }
+
+  private enum Fate { case fine, fails, answerLost, deathBefore, deathAfter }
+
+  private func fate(isWrite: Bool) -> Fate {
+    guard isExposed else { return .fine }
+    let plan = world.plan
+    loseLocks()
+    if world.dice.once(in: plan.diesOnceIn) {
+      world.count("process killed")
+      return world.dice.once(in: 2) ? .deathBefore : .deathAfter
+    }
+    guard world.dice.once(in: plan.failsOnceIn) else { return .fine }
+    if isWrite, world.dice.once(in: plan.answerLostOnceIn) {
+      world.count("answer lost")
+      return .answerLost
+    }
+    world.count("call failed")
+    return .fails
+  }
+
+  private func loseLocks() {
+    guard !sessions.isEmpty, world.dice.once(in: world.plan.lockLostOnceIn) else { return }
+    world.count("lock session lost")
+    endSessions()
+  }
+
+  /// As by SIGKILL: its locks are free at once.
+  func die() {
+    isDead = true
+    endSessions()
+  }
+
+  func endSessions() {
+    for session in sessions { world.locks.end(session) }
+    sessions = []
+  }
+}

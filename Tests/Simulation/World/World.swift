@@ -1,0 +1,58 @@
+import Foundation
+import Marketplace
+
+/// Everything outside of the jobs: registries, storage, the log, what lies beside it, and time.
+final class World: @unchecked Sendable {
+  // Unchecked: the scheduler keeps everything on one thread.
+  let scheduler = Scheduler()
+  let plan: Plan
+  var dice: Dice
+  /// Our clock, in milliseconds since 1970. It never stands still.
+  var clock: Int64 = 1_767_225_600_000
+  /// What has happened: changes by people, and calls of a port.
+  var steps = 0
+  var sources: [SourceSite] = []
+  let marketplace: RegistryState
+  let storage = StorageState()
+  let log = LogState()
+  let memory = MemoryState()
+  let locks = LockState()
+  var violations: [String] = []
+  var checker = LogChecker()
+  /// What each fault did, counted.
+  var faults: [String: Int] = [:]
+  var trace: ((String) -> Void)?
+
+  init(_ plan: Plan) {
+    self.plan = plan
+    dice = Dice(plan.seed ^ 0x5151_5151)
+    marketplace = RegistryState(id: "marketplace", major: plan.marketplaceMajor)
+  }
+
+  /// One step further in time.
+  func tick() {
+    steps += 1
+    clock += 1 + Int64(dice.below(40))
+  }
+
+  func note(_ line: @autoclosure () -> String) { trace?(line()) }
+
+  func violated(_ invariant: String, _ sentence: String) {
+    violations.append("\(invariant): \(sentence)")
+    note("VIOLATED \(invariant): \(sentence)")
+  }
+
+  func count(_ fault: String) { faults[fault, default: 0] += 1 }
+}
+
+/// A source workspace as its people and the configuration know it.
+struct SourceSite {
+  let id: WorkspaceID
+  let registry: RegistryState
+  var rule: PromotionRule
+  /// Whether the configuration names it.
+  var isConfigured = true
+  /// Whether a command has disconnected it since it was last worked on.
+  var isDisconnected = false
+  let tagsSource: Bool
+}
