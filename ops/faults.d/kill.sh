@@ -1,0 +1,12 @@
+# shellcheck shell=bash
+# SIGKILL at every step of export, import and follow, then all must be well; `--rounds N`, `--short`, `--only "NAME" MOMENT`.
+#
+# What a step is, and what is done at each: ops/faults.d/transfer/kill.py.
+
+measure() {
+  start_fault_servers
+  measure_faults kill "$@"
+}
+
+# shellcheck source=ops/faults.d/transfer/servers.sh
+source "$OPS_ROOT/ops/faults.d/transfer/servers.sh"

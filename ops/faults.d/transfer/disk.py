@@ -1,0 +1,141 @@
+"""ops/faults disk: no room left in the store, under PostgreSQL, and for scratch files, while a sync runs.
+
+usage: disk.py PROGRAM DIRECTORY CLUSTER SOURCE_URL MARKETPLACE_URL POSTGRES_BIN [--short] [--only NAME]
+
+DIRECTORY/small/{storage,database,scratch} are file systems of their own, small ones. Each is filled but for some bytes,
+before the sync or at one of its steps. The sync has to end with 3 or 5 and say why; once there is room again the next
+run completes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from servers import PostgresServer
+from sweep import Tally, Worlds, failed, said
+from wires import Calm, Step
+from world import Ended, Place, World
+
+KILOBYTE = 1000
+REASON = re.compile(r"no space left|disk full|53100|could not (extend|write)|is full", re.IGNORECASE)
+SHORT = 4
+
+
+class Full:
+    """A file system that is filled up to some bytes, and freed again."""
+
+    def __init__(self, place: Path):
+        self.place = place
+        self.filler = place / "filler"
+
+    def fill(self, room: int) -> None:
+        status = os.statvfs(self.place)
+        size = status.f_bavail * status.f_frsize - room
+        if size > 0:
+            with self.filler.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+
+    def free(self) -> None:
+        self.filler.unlink(missing_ok=True)
+
+
+class FillAt(Calm):
+    """Fills a file system at the nth step with these words in its name."""
+
+    def __init__(self, words: str, occurrence: int, fill: Callable[[], None]):
+        self.words, self.left, self.fill = words, occurrence, fill
+        self.lock = threading.Lock()
+        self.happened = False
+
+    def request(self, step: Step) -> None:
+        with self.lock:
+            if self.words in step.name and not self.happened:
+                self.left -= 1
+                if self.left == 0:
+                    self.fill()
+                    self.happened = True
+
+
+class Faults:
+    """Every fault by name."""
+
+    def __init__(self, small: Path, postgres: PostgresServer):
+        self.storage, self.database, self.scratch = (Full(small / name) for name in ("storage", "database", "scratch"))
+        self.postgres = postgres
+
+    def all(self) -> list[tuple[str, Callable[[World], bool]]]:
+        found = [(f"storage: {room} bytes left", self.harm(self.storage, room)) for room in
+                 (0, 10 * KILOBYTE, 100 * KILOBYTE, 400 * KILOBYTE)]
+        found += [(f"storage: full at file {number}", self.harm(self.storage, 0, "source: GET artifacts/…", number))
+                  for number in (2, 5)]
+        found += [(f"database: {room} bytes left", self.harm(self.database, room)) for room in (0, 50 * KILOBYTE)]
+        found += [(f"database: full at append {number}", self.harm(self.database, 0, "ledger.append", number))
+                  for number in (1, 2, 4)]
+        found.append(("scratch: nothing left", self.harm(self.scratch, 0, may_succeed=True)))
+        return found
+
+    def harm(self, full: Full, room: int, words: str = "", occurrence: int = 0, may_succeed: bool = False) -> Callable[[World], bool]:
+        def sync(world: World) -> bool:
+            plan = FillAt(words, occurrence, lambda: full.fill(room))
+            try:
+                if words:
+                    world.place.board.plan = plan
+                else:
+                    full.fill(room)
+                ended = world.start("sync", environment={"TMPDIR": str(self.scratch.place)}).wait()
+            finally:
+                world.place.board.plan = Calm()
+                full.free()
+                self.postgres.revive()
+            # A database that finds room in pages it holds already need not fail.
+            self.judge(ended, may_succeed or full is self.database)
+            return True
+        return sync
+
+    @staticmethod
+    def judge(ended: Ended, may_succeed: bool) -> None:
+        words = said(ended)
+        reason = REASON.search(words)
+        print(f"  ended with {ended.status}{f': … {words[max(0, reason.start() - 80):reason.end() + 80]} …' if reason else ''}", flush=True)
+        if may_succeed and not failed(ended):
+            return
+        if ended.status not in (3, 5):
+            raise AssertionError(f"without room it ended with {ended.status}: {words}")
+        if not reason:
+            raise AssertionError(f"it ended with {ended.status} and did not say that there is no room: {words}")
+
+
+def attempt_all(worlds: Worlds, points: list[tuple[str, Callable[[World], bool]]]) -> None:
+    for name, harm in points:
+        print(f"▸ {name}", flush=True)
+        worlds.attempt(name, f'--only "{name}"', harm)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("binary", "directory", "cluster", "source", "market", "postgres_bin"):
+        parser.add_argument(name)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only")
+    options = parser.parse_args()
+    root = Path(options.directory)
+    place = Place(options.binary, root, options.cluster, options.source, options.market)
+    tally = Tally()
+    faults = Faults(root / "small", PostgresServer(options.postgres_bin, options.cluster))
+    worlds = Worlds(place, tally, "disk", storage=root / "small" / "storage")
+    points = [each for each in faults.all() if not options.only or options.only in each[0]]
+    if options.short:
+        points = points[::SHORT] + points[-1:]
+    attempt_all(worlds, points)
+    tally.table()
+    print(json.dumps({"faults": "disk", "figures": tally.figures()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

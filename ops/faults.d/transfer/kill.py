@@ -1,0 +1,231 @@
+"""ops/faults kill: SIGKILL at every step of export, import and follow, of the real process, with no hook in it.
+
+usage: kill.py PROGRAM DIRECTORY CLUSTER SOURCE_URL MARKETPLACE_URL [--rounds N] [--short] [--seed N]
+               [--only NAME MOMENT [OCCURRENCE] [--then NAME MOMENT [OCCURRENCE]]]
+
+A step is a request that passes one of three proxies: to the source, to the marketplace, to PostgreSQL; and a file that
+appears in the store. Scout runs list the steps. Then the process is killed at each: before the request is forwarded;
+midway through the bytes of an artifact; when the server has answered and the client does not know yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweep import Tally, Worlds
+from wires import Calm, Cut, Step
+from world import Place, Run, World
+
+SHORT_SECONDS = 120
+MIDWAY_BYTES_MIN = 4096
+PARTS, FILES = "storage: a file begins", "storage: a file is whole"
+FIRST = "first sync, "
+CHANGING = ("create", "append", "PUT", "storage", "set", "transition")
+
+
+class Trap(Calm):
+    """Counts each step's moments, and springs at one of them, once."""
+
+    def __init__(self, name: str = "", moment: str = "", occurrence: int = 0):
+        self.wanted = (name, moment)
+        self.occurrence = occurrence
+        self.seen: Counter[tuple[str, str]] = Counter()
+        self.lock = threading.Lock()
+        self.run: Run | None = None
+        self.has_run = threading.Event()
+        self.sprung = False
+
+    def at(self, name: str, moment: str) -> None:
+        with self.lock:
+            self.seen[name, moment] += 1
+            if self.sprung or (name, moment) != self.wanted or self.seen[name, moment] != self.occurrence:
+                return
+            self.sprung = True
+        self.has_run.wait()
+        self.run.kill()
+        raise Cut
+
+    def request(self, step: Step) -> None:
+        self.at(step.name, "before")
+
+    def passing(self, step: Step, direction: str, piece: bytes) -> None:
+        size = step.sizes.get(direction)
+        if "artifacts/…" not in step.name or (size is not None and size < MIDWAY_BYTES_MIN):
+            return
+        passed = step.passed[direction]
+        if not step.sizes.get("midway") and passed + len(piece) > (size or 2 * MIDWAY_BYTES_MIN) // 2:
+            step.sizes["midway"] = 1
+            self.at(step.name, "midway")
+
+    def answered(self, step: Step) -> None:
+        self.at(step.name, "after")
+
+    def watch(self, storage: Path) -> None:
+        """Looks for new files in the store until the process has ended."""
+        known = set(entries(storage))
+        while self.run.process.poll() is None:
+            for path in set(entries(storage)) - known:
+                known.add(path)
+                name = os.path.basename(path)
+                try:
+                    self.at(PARTS if name.startswith(".") and name.endswith(".part") else FILES, "after")
+                except Cut:
+                    return
+
+
+def entries(folder: os.PathLike | str) -> list[str]:
+    """Every file below a folder, as it is at the moment."""
+    found = []
+    try:
+        for each in os.scandir(folder):
+            found += entries(each.path) if each.is_dir(follow_symlinks=False) else [each.path]
+    except FileNotFoundError:
+        pass
+    return found
+
+
+def killed_run(world: World, trap: Trap) -> None:
+    world.place.board.plan = trap
+    trap.run = world.start("sync")
+    trap.has_run.set()
+    watcher = threading.Thread(target=trap.watch, args=(world.storage,))
+    watcher.start()
+    trap.run.wait()
+    watcher.join()
+    world.place.board.plan = Calm()
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where to kill: a moment of a step, at one of the times it comes."""
+
+    name: str
+    moment: str
+    occurrence: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is of the first sync of a workspace."""
+        return self.name.startswith(FIRST)
+
+    def trap(self) -> Trap:
+        return Trap(self.name.removeprefix(FIRST), self.moment, self.occurrence)
+
+    def __str__(self) -> str:
+        return f'"{self.name}" {self.moment} {self.occurrence}'
+
+
+class Sweep:
+    """Every point, round after round."""
+
+    def __init__(self, worlds: Worlds, seed: int):
+        self.worlds = worlds
+        self.chance = random.Random(seed)
+        # How often each moment of each step came in the scout runs.
+        self.counts: dict[tuple[str, str], int] = {}
+        self.missed = 0
+
+    def scout(self) -> None:
+        """Lists the steps of a first sync and of one with work of every kind."""
+        world = self.worlds.unseen()
+        first, steady = Trap(), Trap()
+        killed_run(world, first)
+        world.settle()
+        killed_run(self.worlds.current(), steady)
+        self.counts = dict(steady.seen)
+        self.counts |= {(FIRST + name, moment): count for (name, moment), count in first.seen.items()
+                        if (name, moment) not in steady.seen}
+
+    def round(self, points: list[tuple[str, str]], number: int, deadline: float | None) -> None:
+        """Every point once: in the first round where its step first comes; in later ones anywhere, and once more in the
+        run after it."""
+        for name, moment in points:
+            if deadline and time.monotonic() > deadline:
+                return
+            anywhere = number or name.startswith("storage")
+            occurrence = self.chance.randint(1, self.counts[name, moment]) if anywhere else 1
+            # A run may have fewer of a step than the scout had: the first is tried then.
+            for each in (occurrence, 1, 1):
+                if self.kill(Point(name, moment, each), self.anywhere() if number else None):
+                    break
+            else:
+                self.missed += 1
+                print(f"  not reached: {name}, {moment}", flush=True)
+
+    def anywhere(self) -> Point:
+        name, moment = self.chance.choice([each for each in sorted(self.counts) if not each[0].startswith(FIRST)])
+        return Point(name, moment, self.chance.randint(1, self.counts[name, moment]))
+
+    def kill(self, point: Point, then: Point | None) -> bool:
+        trap = point.trap()
+
+        def harm(world: World) -> bool:
+            killed_run(world, trap)
+            if then and trap.sprung:
+                killed_run(world, then.trap())
+            return trap.sprung
+
+        again = f"--only {point}" + (f" --then {then}" if then else "")
+        self.worlds.attempt(f"{point.name}, {point.moment}", again, harm, unseen=point.is_first)
+        return trap.sprung
+
+    def points(self, is_short: bool) -> list[tuple[str, str]]:
+        """All of them; for a sample, first what changes something."""
+        points = sorted(self.counts)
+        if is_short:
+            self.chance.shuffle(points)
+            points.sort(key=lambda point: not any(word in point[0] for word in CHANGING))
+        return points
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for name in ("binary", "directory", "cluster", "source", "market"):
+        parser.add_argument(name)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--only", nargs="+", metavar="NAME MOMENT [OCCURRENCE]")
+    parser.add_argument("--then", nargs="+", metavar="NAME MOMENT [OCCURRENCE]")
+    return parser.parse_args()
+
+
+def named(words: list[str] | None) -> Point | None:
+    return Point(words[0], words[1], int(words[2]) if len(words) > 2 else 1) if words else None
+
+
+def main() -> None:
+    options = parsed()
+    place = Place(options.binary, Path(options.directory), options.cluster, options.source, options.market)
+    tally = Tally()
+    worlds = Worlds(place, tally, "kill")
+    sweep = Sweep(worlds, options.seed)
+    start = time.monotonic()
+    if only := named(options.only):
+        for _ in range(options.rounds):
+            sweep.missed += not sweep.kill(only, named(options.then))
+    else:
+        sweep.scout()
+        points = sweep.points(options.short)
+        print(f"{len({name for name, _ in points})} steps, {len(points)} points to kill at; {options.rounds} rounds; "
+              f"seed {options.seed}", flush=True)
+        for number in range(options.rounds):
+            again = time.monotonic()
+            sweep.round(points, number, start + SHORT_SECONDS if options.short else None)
+            print(f"▸ round {number + 1}: in all {sum(tally.tried.values())} tried, {sum(tally.survived.values())} survived; "
+                  f"{time.monotonic() - again:.0f} s", flush=True)
+    tally.table()
+    print(f"  done after one further run: {tally.runs[1]}, after two: {tally.runs[2]}; points not reached: {sweep.missed}", flush=True)
+    print(json.dumps({"faults": "kill", "figures": tally.figures()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
