@@ -9,15 +9,19 @@ final class Interruption: Sendable {
   private let arrivals: AsyncStream<Void>
   private let arrival: AsyncStream<Void>.Continuation
 
-  /// Begins to listen.
+  /// Begins to listen, and returns once it hears: a source is registered by a thread of its own, and a signal that
+  /// comes before would be lost.
   init() {
     (arrivals, arrival) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    let isHeard = DispatchSemaphore(value: 0)
     for number in [SIGINT, SIGTERM] {
       Foundation.signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       // The handler holds its source, which lives as long as the program listens.
       source.setEventHandler { [self] in withExtendedLifetime(source) { arrive(number) } }
+      source.setRegistrationHandler { isHeard.signal() }
       source.resume()
+      isHeard.wait()
     }
   }
 
