@@ -86,11 +86,7 @@ struct AssignedNamesTests {
     var state = try state("dev01", "risk")
     #expect(try claim("risk", in: state, &names) == "dev01.risk")
     let id = ModelID(workspace: state.workspace, name: "risk", created: 0)
-    var draft = EventDraft(on: state)
-    draft.add(
-      .modelRenamed(ModelRenamed(model: id.text, from: "risk", to: "other", notAfter: 3)), stream: id.stream,
-      subject: "other")
-    state = draft.state
+    rename(id, "risk", to: "other", in: &state)
     let outcome = try outcome("other", in: state, template: NameTemplate("{model}-{workspace}"), names)
     #expect(outcome == .assigned(MarketplaceName("dev01.risk")))
   }
@@ -137,11 +133,7 @@ struct AssignedNamesTests {
     var state = try state("dev01", "risk")
     #expect(try claim("risk", in: state, &names) == "dev01.risk")
     let id = ModelID(workspace: state.workspace, name: "risk", created: 0)
-    var draft = EventDraft(on: state)
-    draft.add(
-      .modelRenamed(ModelRenamed(model: id.text, from: "risk", to: "risk-old", notAfter: 3)), stream: id.stream,
-      subject: "risk-old")
-    state = draft.state
+    rename(id, "risk", to: "risk-old", in: &state)
     try add("risk", created: 5, to: &state)
     let told = try sentence(outcome("risk", in: state, names))
     #expect(told?.contains("'risk-old'") == true)
@@ -149,6 +141,27 @@ struct AssignedNamesTests {
     #expect(try outcome("risk-old", in: state, names) == .assigned(MarketplaceName("dev01.risk")))
     delete(id, from: &state)
     #expect(try outcome("risk", in: state, names) == .assigned(MarketplaceName("dev01.risk")))
+  }
+
+  @Test("stay with the one that has them when a model seen later could bear them too")
+  func threeNamesakes() throws {
+    var names = names
+    var state = try state("dev01", "a/b", "risk")
+    rename(ModelID(workspace: state.workspace, name: "risk", created: 1), "risk", to: "old", in: &state)
+    try add("risk", created: 5, to: &state)
+    #expect(try claim("risk", in: state, &names) == "dev01.risk")
+    rename(ModelID(workspace: state.workspace, name: "risk", created: 5), "risk", to: "owner", in: &state)
+    rename(ModelID(workspace: state.workspace, name: "a/b", created: 0), "a/b", to: "risk", in: &state)
+    let told = try sentence(outcome("risk", in: state, names))
+    #expect(told?.contains("'owner'") == true)
+    #expect(try outcome("owner", in: state, names) == .assigned(MarketplaceName("dev01.risk")))
+  }
+
+  private func rename(_ id: ModelID, _ from: String, to name: String, in state: inout WorkspaceState) {
+    var draft = EventDraft(on: state)
+    draft.add(
+      .modelRenamed(ModelRenamed(model: id.text, from: from, to: name, notAfter: 9)), stream: id.stream, subject: name)
+    state = draft.state
   }
 
   @Test("are refused when MLflow would refuse them")

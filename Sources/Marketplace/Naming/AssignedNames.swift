@@ -71,13 +71,13 @@ public struct AssignedNames: Hashable, Sendable {
           + "\(owner.workspace)'s model '\(owner.sourceName)' as '\(owner.name)': the two differ only in case or "
           + "in how accents are written. Rename this one at its source and run again with --retry-failed.")
     }
-    // Of the living models that could bear the name, the one that got it or was seen first has it.
-    let namesakes = state.models.values.filter {
+    // Of the living models that could bear the name, the one that got it or was seen first has it. One that comes after
+    // this model must not hide another that comes before.
+    let before = state.models.values.filter {
       $0.id != model.id && !$0.live.isEmpty && couldBear(name, $0, owner: owner, sourceName: sourceName)
+        && ($0.id.text == owner.model || !$0.marketplace.isEmpty || $0.firstSeen < model.firstSeen)
     }
-    if let first = namesakes.min(by: { $0.firstSeen < $1.firstSeen }),
-      first.id.text == owner.model || !first.marketplace.isEmpty || first.firstSeen < model.firstSeen
-    {
+    if let first = before.min(by: { $0.firstSeen < $1.firstSeen }) {
       return .collision(
         "The marketplace name '\(name.text)' stays with the model now called '\(first.name)', which was "
           + "'\(sourceName)' when it got that name. Rename the new model '\(model.name)' at its source."
