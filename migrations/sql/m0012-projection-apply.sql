@@ -61,7 +61,8 @@ declare
 begin
   for _e in
     select q.family, array_agg(q.sequence) as s, array_agg(q.recorded_at) as t, array_agg(q.type) as k,
-      array_agg(q.data) as d, array_agg(q.run) as runs, array_agg(q.principal) as principals
+      array_agg(q.data) as d, array_agg(q.run) filter (where q.family in (6, 7)) as runs,
+      array_agg(q.principal) filter (where q.family in (6, 7)) as principals
     from (
       -- in the order of the key, so that the key's index is taken whatever the statistics say
       select x.sequence, x.recorded_at, x.type, x.data, x.run, x.principal,

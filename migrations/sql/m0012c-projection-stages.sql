@@ -8,8 +8,10 @@ create function marketplace_projection.move_stages(
 )
 language plpgsql as $body$
 #variable_conflict use_column
+declare
+  _is_registered_late boolean;
 begin
-  with said as materialized (
+  with said as (
     select u.s, u.t, u.k, r.model, r.version, r.created,
       case when u.k = 'ModelVersionRegistered' then r.source end as source,
       case when u.k = 'ModelVersionRegistered' then r.run_id end as run_id,
@@ -22,24 +24,26 @@ begin
       json_to_record(u.d) as r (model uuid, version bigint, created bigint, source text, run_id text, model_id text,
         "to" text, not_before bigint, not_after bigint, source_time bigint)
     where u.k in ('ModelVersionRegistered', 'StageTransitioned', 'ModelVersionDeleted')),
-  -- each event with the next of its version, and with what the first registration says
+  -- each event with the next of its version, and with what the version's registration says, which is its first event
+  -- but for histories that are out of the ordinary, see below; so one sort serves all
   state as (
     select x.*, lead(x.s) over k as next_s, lead(x.t) over k as next_t, lead(x.b) over k as next_b,
       lead(x.a) over k as next_a, lead(x.source_time) over k as next_source_time, row_number() over k as nr,
       lag(x.stage) over k as stage_before,
-      first_value(case when x.k = 'ModelVersionRegistered' then x.s end) over f as registered_s,
-      first_value(case when x.k = 'ModelVersionRegistered' then x.t end) over f as registered_t,
-      first_value(x.source) over f as registered_source,
-      first_value(x.run_id) over f as registered_run_id,
-      first_value(x.model_id) over f as registered_model_id
+      first_value(case when x.k = 'ModelVersionRegistered' then x.s end) over k as registered_s,
+      first_value(x.t) over k as first_t, first_value(x.source) over k as registered_source,
+      first_value(x.run_id) over k as registered_run_id, first_value(x.model_id) over k as registered_model_id
     from said x
-    window k as (partition by x.model, x.version, x.created order by x.s),
-      f as (partition by x.model, x.version, x.created order by x.k <> 'ModelVersionRegistered', x.s)),
+    window k as (partition by x.model, x.version, x.created order by x.s)),
   -- and the first and the last of each version with the interval that was open before, looked up by its key here and
   -- nowhere else: common tables joined with each other would be joined row by row
   opened as materialized (
-    select x.*, o.stage as open_stage, o.from_sequence as open_s, o.from_recorded_at as open_t,
-      o.from_not_before as open_b, o.from_not_after as open_a, o.from_source_time as open_source_time
+    -- what is asked of every row comes first: a row is read no further than that
+    select x.next_s, x.nr, o.from_sequence as open_s, x.k, x.stage, x.stage_before, o.stage as open_stage, x.s, x.t,
+      x.model, x.version, x.created, x.b, x.a, x.source_time, x.next_t, x.next_b, x.next_a, x.next_source_time,
+      o.from_recorded_at as open_t, o.from_not_before as open_b, o.from_not_after as open_a,
+      o.from_source_time as open_source_time, x.registered_s, case when x.registered_s is not null then x.first_t end
+        as registered_t, x.registered_source, x.registered_run_id, x.registered_model_id
     from state x
     left join lateral (
       select m.* from marketplace_projection.model_version m
@@ -75,8 +79,9 @@ begin
     from opened x
     where x.next_s is null and x.open_s is not null and m.workspace = _workspace and m.model = x.model
       and m.version = x.version and m.created = x.created)
-  select array_agg(x.model), array_agg(x.s), array_agg(x.t), array_agg(x.b), array_agg(x.a), array_agg(x.k)
-  into models, s, t, b, a, k
+  select array_agg(x.model), array_agg(x.s), array_agg(x.t), array_agg(x.b), array_agg(x.a), array_agg(x.k),
+    bool_or(x.k = 'ModelVersionRegistered' and x.nr > 1)
+  into models, s, t, b, a, k, _is_registered_late
   from opened x
   -- What cannot move the current version is no point: a transition between two stages that do not count, and the
   -- registration of a version that nothing points at.
@@ -91,6 +96,21 @@ begin
         where a.workspace = _workspace and a.model = x.model and a.version = x.version limit 1) is null end
     else false
   end;
+
+  -- a version of which something else was said before its first registration; such a registration is always a point
+  if _is_registered_late then
+    update marketplace_projection.model_version m
+    set registered_sequence = x.s, registered_at = x.t, source = x.source, run_id = x.run_id, model_id = x.model_id
+    from (
+      select distinct on (r.model, r.version, r.created) u.s, u.t, r.*
+      from unnest(_s, _t, _k, _d) as u (s, t, k, d),
+        json_to_record(u.d) as r (model uuid, version bigint, created bigint, source text, run_id text, model_id text)
+      where u.k = 'ModelVersionRegistered'
+      order by r.model, r.version, r.created, u.s
+    ) x
+    where m.workspace = _workspace and m.model = x.model and m.version = x.version and m.created = x.created
+      and m.registered_sequence is null;
+  end if;
 end
 $body$;
 comment on function marketplace_projection.move_stages(text, bigint[], timestamptz[], text[], json[], text[], text[], boolean) is
