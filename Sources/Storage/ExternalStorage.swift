@@ -40,12 +40,34 @@ public protocol ExternalStorage: Sendable {
 
   /// Removes what an unfinished upload left; done as well when there is nothing.
   func discard(_ upload: UnfinishedUpload) async throws
+
+  /// Everything below a key, ours or not, in memory that does not grow with it.
+  func inventory(below key: StorageKey) -> StorageInventory
+
+  /// Removes a folder and those in it, where a store has folders of their own and they hold nothing.
+  func removeEmptyFolders(at key: StorageKey) async throws
+
+  /// Makes a file of one that the store holds, unless its key is taken, and only if the one has these bytes: it is
+  /// read before anything appears, so that damage is not passed on. The copy then is as sound as what was read.
+  func copy(_ source: StorageKey, of file: WrittenFile, unlessPresentAt key: StorageKey) async throws -> VerifiedCopy
+}
+
+/// How a copy that replaces nothing ended.
+public enum VerifiedCopy: Sendable, Hashable {
+  /// The file stands under its key now.
+  case made
+  /// The key was taken, by whatever bytes; they stay.
+  case taken
+  /// The source is gone, or does not have the bytes it should. Nothing was made.
+  case differs
 }
 
 /// A file on its way into a store. Not finished, it leaves nothing under its key.
 public protocol StorageUpload: Sendable {
-  /// Adds bytes at the end.
+  /// Adds bytes at the end. A store may hold up to ``StorageLimits/heldBytes`` back before anything is sent.
   func write(_ chunk: [UInt8]) async throws
+  /// Size and digest of what was added so far.
+  func written() async -> WrittenFile
   /// Makes the file appear, safe against a crash of the machine, and tells what was written.
   func finish() async throws -> WrittenFile
   /// Makes the file appear as ``finish()`` does, unless its key is taken: then what was there stays as it is.
@@ -107,12 +129,15 @@ public struct UnfinishedUpload: Sendable, Hashable {
   public let id: String
   /// When it was begun or last written to, by the store's clock, in milliseconds since 1970.
   public let modified: Int64?
+  /// Bytes that it holds; `nil` where the store does not tell.
+  public let bytes: Int64?
 
-  /// Key, name and time.
-  public init(key: StorageKey, id: String, modified: Int64?) {
+  /// Key, name, time and size.
+  public init(key: StorageKey, id: String, modified: Int64?, bytes: Int64? = nil) {
     self.key = key
     self.id = id
     self.modified = modified
+    self.bytes = bytes
   }
 }
 
@@ -120,6 +145,8 @@ public struct UnfinishedUpload: Sendable, Hashable {
 public enum StorageLimits {
   /// Files are read and written in pieces of this many bytes.
   public static let chunkBytes = 1_048_576
+  /// An upload that was given no more than this has sent nothing yet where sending costs: it can be abandoned for free.
+  public static let heldBytes = 5 * 1_048_576
   /// A component of a key has at most so many bytes of UTF-8: what common file systems take.
   public static let componentBytesMax = 255
   /// A key has at most so many bytes of UTF-8: what S3 takes.
@@ -177,11 +204,46 @@ extension ExternalStorage {
     }
   }
 
+  /// Reads and writes, judging the bytes as they pass, for a store that cannot do better.
+  public func copy(
+    _ source: StorageKey, of file: WrittenFile, unlessPresentAt key: StorageKey
+  ) async throws -> VerifiedCopy {
+    try await copyBytes(of: source, expecting: file, unlessPresentAt: key)
+  }
+
+  func copyBytes(
+    of source: StorageKey, expecting file: WrittenFile, unlessPresentAt key: StorageKey
+  ) async throws -> VerifiedCopy {
+    guard try await size(of: source) == file.size else { return .differs }
+    let body = try await read(source)
+    let upload = try await upload(to: key)
+    do {
+      for try await chunk in body { try await upload.write(chunk) }
+      guard await upload.written() == file else {
+        await upload.abandon()
+        return .differs
+      }
+      return try await upload.finishUnlessPresent().isNew ? .made : .taken
+    } catch {
+      await upload.abandon()
+      throw error
+    }
+  }
+
   /// None, for a store that keeps nothing of them.
   public func unfinishedUploads(below key: StorageKey) async throws -> [UnfinishedUpload] { [] }
 
   /// Nothing, for a store that keeps nothing of them.
   public func discard(_ upload: UnfinishedUpload) async throws {}
+
+  /// Size and digest of a file, read to its end.
+  ///
+  /// - Throws: ``StorageError`` with `.notFound` when there is no such file.
+  public func digest(of key: StorageKey) async throws -> WrittenFile {
+    var digest = StreamDigest()
+    for try await chunk in try await read(key) { digest.update(chunk) }
+    return digest.finish()
+  }
 
   /// The whole of a small file.
   ///

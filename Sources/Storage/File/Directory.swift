@@ -32,6 +32,9 @@ struct Directory: ~Copyable {
     guard descriptor >= 0 else { throw systemError("its folder cannot be opened", key: key) }
   }
 
+  /// Takes over a folder that is open.
+  init(owning descriptor: Int32) { self.descriptor = descriptor }
+
   deinit { close(descriptor) }
 
   /// Whether `name` is a file, a folder or something else, as `S_IFMT` has it; links are not followed.

@@ -75,14 +75,14 @@ actor FileReading {
       let below = try StorageKey(place.components + [name])
       switch status.st_mode & S_IFMT {
       case S_IFREG where taking(name):
-        found.append(StoredFile(key: below, size: Int64(status.st_size), modified: milliseconds(status)))
+        found.append(StoredFile(key: below, size: Int64(status.st_size), modified: Self.milliseconds(status)))
       case S_IFDIR: try walk(Directory(name, in: folder, key: below), at: below, into: &found, taking: taking)
       default: break
       }
     }
   }
 
-  private func milliseconds(_ status: stat) -> Int64 {
+  static func milliseconds(_ status: stat) -> Int64 {
     Int64(status.st_mtim.tv_sec) * 1_000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
   }
 

@@ -93,6 +93,35 @@ public struct FileStorage: ExternalStorage {
     return try await copyBytes(of: source, to: key)
   }
 
+  /// Reads the file, and gives it a second name where the file system can.
+  public func copy(
+    _ source: StorageKey, of file: WrittenFile, unlessPresentAt key: StorageKey
+  ) async throws -> VerifiedCopy {
+    do {
+      guard try await size(of: source) == file.size, try await digest(of: source) == file else { return .differs }
+      if let isNew = try await FileUpload(root: root, key: key).linkUnlessPresent(source) {
+        return isNew ? .made : .taken
+      }
+      return try await copyBytes(of: source, expecting: file, unlessPresentAt: key)
+    } catch let error as StorageError where error.code == .notFound {
+      return .differs
+    }
+  }
+
+  /// Everything below a key.
+  public func inventory(below key: StorageKey) -> StorageInventory {
+    let root = root
+    return StorageInventory {
+      let walk = FileInventory(root: root, key: key)
+      return { try await walk.next() }
+    }
+  }
+
+  /// Removes folders that hold nothing.
+  public func removeEmptyFolders(at key: StorageKey) async throws {
+    try await FileInventory(root: root, key: key).removeEmptyFolders()
+  }
+
   /// What uploads left that were neither finished nor abandoned; `key` is that of the leftover itself.
   public func unfinishedUploads(below key: StorageKey) async throws -> [UnfinishedUpload] {
     try await FileReading(root: root, key: key).files(unfinished: true).map {

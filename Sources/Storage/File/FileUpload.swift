@@ -53,6 +53,8 @@ actor FileUpload: StorageUpload {
     }
   }
 
+  func written() -> WrittenFile { digest.finish() }
+
   func finish() throws -> WrittenFile {
     try sync()
     guard renameat(folder, partName, folder, name) == 0 else {
@@ -70,6 +72,23 @@ actor FileUpload: StorageUpload {
     unlinkat(folder, partName, 0)
     try syncFolder()
     return FinishedUpload(file: digest.finish(), isNew: isNew)
+  }
+
+  /// Puts a second name of another file in this one's place, unless that is taken.
+  ///
+  /// - Returns: whether it is there now; `nil` when the file system cannot link the two.
+  func linkUnlessPresent(_ source: StorageKey) throws -> Bool? {
+    let target = try Directory(of: key.components.dropLast(), below: root, key: key, creating: true)
+    let place = try Directory(of: source.components.dropLast(), below: root, key: source, creating: false)
+    guard linkat(place.descriptor, source.components.last ?? "", target.descriptor, name, 0) == 0 else {
+      switch errno {
+      case EEXIST: return false
+      case EXDEV, EMLINK, EPERM, EOPNOTSUPP: return nil
+      default: throw systemError("it cannot be linked", key: key)
+      }
+    }
+    guard fsync(target.descriptor) == 0 else { throw systemError("its folder cannot be synced", key: key) }
+    return true
   }
 
   /// Puts a second name of another file in this one's place.

@@ -57,6 +57,8 @@ actor S3Upload: StorageUpload {
     }
   }
 
+  func written() -> WrittenFile { digest.finish() }
+
   func finish() async throws -> WrittenFile {
     try await finish(under: [])
   }
@@ -139,7 +141,7 @@ actor S3Upload: StorageUpload {
     return [("x-amz-sdk-checksum-algorithm", "SHA256"), ("x-amz-checksum-sha256", Self.base64(hex: sha256))]
   }
 
-  private static func base64(hex: String) -> String {
+  static func base64(hex: String) -> String {
     var bytes: [UInt8] = []
     var rest = hex[...]
     while let byte = UInt8(rest.prefix(2), radix: 16), rest.count >= 2 {

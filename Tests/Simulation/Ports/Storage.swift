@@ -119,6 +119,8 @@ final class SimulatedUpload: StorageUpload, @unchecked Sendable {
     try await process.call(.storage, "write a chunk") { bytes += chunk }
   }
 
+  func written() async -> WrittenFile { StreamDigest.of(bytes) }
+
   func finish() async throws -> WrittenFile {
     try await process.call(.storage, "finish an upload", writes: true) {
       process.world.storage.put(bytes, at: path)
