@@ -125,7 +125,8 @@ public struct CheckJob: Sendable {
     }
   }
 
-  /// J3: a live export's manifest is there and is the one the ledger names, and every file it names is there too.
+  /// J3: a live export's manifest is there and is the one the ledger names, every file it names is there too, and none
+  /// besides.
   private func checkExports(_ state: WorkspaceState, _ history: History) async throws -> [Violation] {
     let exports = state.models.values.sorted { $0.id < $1.id }.flatMap { model in
       model.versions.values.sorted { $0.number < $1.number }.compactMap { version in
@@ -133,32 +134,35 @@ public struct CheckJob: Sendable {
       }
     }
     let found = try await concurrently(exports, limit: Self.exportsConcurrent) { export -> [Violation] in
-      let violations = try await check(export.data)
-      guard repairs, let first = violations.first else { return violations }
+      let findings = try await findings(of: export.data, in: state.workspace)
+      guard repairs, let first = findings.first(where: \.endsExport) else {
+        return findings.map { Violation("J3", $0.message) }
+      }
       try await giveUp(export.data, VersionIdentity(state.workspace, export.model, export.version), first, history)
-      return violations.map {
-        Violation(
-          $0.invariant, "\($0.message) Given up: the next sync exports it again if it is needed.", isPending: true)
+      return findings.map {
+        Violation("J3", "\($0.message) Given up: the next sync exports it again if it is needed.", isPending: true)
       }
     }
     return found.flatMap(\.self)
   }
 
-  private func check(_ export: ModelExported) async throws -> [Violation] {
-    do {
-      let contents = try await ExportContents(export, in: context.storage)
-      return try await check(contents, export)
-    } catch let error as StorageError where error.code != .notFound {
-      // A store that cannot be asked says nothing about what it holds.
-      throw error
-    } catch {
-      return [Violation("J3", "\(export.uri): \(try Trouble(error).message)")]
+  /// - Throws: ``StorageError`` when storage could not be read, which says nothing about what it holds.
+  private func findings(of export: ModelExported, in workspace: WorkspaceID) async throws -> [ExportFinding] {
+    let findings = try await ExportCheck(
+      storage: context.storage, workspace: workspace, export: export, readsData: readsData,
+      progress: { [context] bytes in
+        context.progress(.checking(workspace, model: export.name, version: export.version, bytes: bytes))
+      }
+    ).run().findings
+    if let unread = findings.first(where: { $0.code == .unread }) {
+      throw StorageError(.failed, key: export.uri, "could not be read to the end: \(unread.message)")
     }
+    return findings
   }
 
   /// Ends the export's life, as an import does that finds it damaged.
   private func giveUp(
-    _ export: ModelExported, _ identity: VersionIdentity, _ violation: Violation, _ history: History
+    _ export: ModelExported, _ identity: VersionIdentity, _ finding: ExportFinding, _ history: History
   ) async throws {
     let event = ProposedEvent(
       stream: identity.model.stream, expectedVersion: nil,
@@ -167,35 +171,13 @@ public struct CheckJob: Sendable {
         ExportInvalidated(
           model: export.model, name: export.name, version: export.version, created: export.created,
           generation: export.generation, exportID: export.exportID,
-          reason: violation.message.kept(bytes: Trouble.messageBytesMax))))
+          reason: finding.message.kept(bytes: Trouble.messageBytesMax))))
     do {
       _ = try await history.append([event], to: identity.workspace)
     } catch let error as LedgerError where error.isLostRace {
       // Another run has given it up already.
       return
     }
-  }
-
-  private func check(_ contents: ExportContents, _ export: ModelExported) async throws -> [Violation] {
-    var violations: [Violation] = []
-    for file in contents.manifest.files {
-      let key = try contents.folder.file(file.path)
-      guard let size = try await context.storage.size(of: key) else {
-        violations.append(Violation("J3", "\(key) is missing."))
-        continue
-      }
-      guard size == file.size else {
-        violations.append(Violation("J3", "\(key) has \(size) bytes, the manifest says \(file.size)."))
-        continue
-      }
-      guard readsData else { continue }
-      var digest = StreamDigest()
-      for try await chunk in try await context.storage.read(key) { digest.update(chunk) }
-      if digest.finish().sha256 != file.sha256 {
-        violations.append(Violation("J3", "\(key) does not have the SHA-256 that the manifest gives it."))
-      }
-    }
-    return violations
   }
 
   /// J4 and J8: one marketplace version for each live import and none with its key besides; what is promoted there

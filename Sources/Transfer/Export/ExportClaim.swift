@@ -54,4 +54,26 @@ enum ExportClaim {
     }
     return try await exportID(of: identity, generation: generation, fresh: fresh, in: pool)
   }
+
+  /// The claims of a workspace that name one of these exports.
+  static func claims(
+    of workspace: WorkspaceID, exportIDs: [String], in pool: PostgresPool
+  ) async throws -> [ExportClaimed] {
+    let ids = exportIDs.compactMap { UUID(uuidString: $0) }
+    let rows = try await pool.read { session in
+      try session.query(
+        """
+        select model, version, created, generation, export_id, claimed_at
+        from jobs.export_claim where workspace = $1 and export_id = any($2)
+        """, [workspace.text, ids])
+    }
+    return try rows.map { row in
+      ExportClaimed(
+        identity: VersionIdentity(
+          workspace: workspace, model: ModelID(text: try row.string("model")), version: try row.int("version"),
+          created: try row.int64("created")),
+        generation: try row.int("generation"), exportID: try row.uuid("export_id").uuidString.lowercased(),
+        claimedAt: try row.timestamp("claimed_at").microseconds / 1_000)
+    }
+  }
 }

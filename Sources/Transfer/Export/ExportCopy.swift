@@ -23,6 +23,8 @@ struct ExportCopy: Sendable {
   let generation: Int
   let exportID: String
   let folder: ExportFolder
+  /// What the model's earlier exports hold.
+  var earlier = EarlierFiles.none
 
   /// A file of the model is another one now than an earlier attempt copied: then none of its files counts.
   struct SourceChanged: Error {}
@@ -96,6 +98,7 @@ struct ExportCopy: Sendable {
 
   private func copy() async throws -> Manifest {
     let stored = try await stored()
+    guard stored.isEmpty || holdsOnlyItsOwn(stored) else { throw SourceChanged() }
     // First, so that whatever an attempt leaves can be told to be of this model or not.
     var files: [Manifest.File] = []
     if let file = source.mlmodel { files.append(try await fetched(file)) }
@@ -111,13 +114,20 @@ struct ExportCopy: Sendable {
       modelPath: source.modelPath, runID: source.run?.id, loggedModelID: source.loggedModel?.id, files: files)
   }
 
+  /// Whether everything that lies in the folder is to be part of the export: what an earlier attempt copied and the
+  /// source no longer has would lie there for ever, named by nobody.
+  private func holdsOnlyItsOwn(_ stored: [[UInt8]: Int64]) -> Bool {
+    let paths = Set((source.files.map(\.path) + source.documentPaths).map { Array("\(folder.key.path)/\($0)".utf8) })
+    return stored.keys.allSatisfy { paths.contains($0) }
+  }
+
   /// A finished file of an earlier attempt, hashed where it lies.
   private func taken(_ file: ExportSource.File) async throws -> Manifest.File {
     let all = try await digest(folder.file(file.path))
     return Manifest.File(path: file.path, size: all.size, sha256: all.sha256)
   }
 
-  private func digest(_ key: StorageKey) async throws -> WrittenFile {
+  func digest(_ key: StorageKey) async throws -> WrittenFile {
     var digest = StreamDigest()
     for try await chunk in try await context.storage.read(key) { digest.update(chunk) }
     let all = digest.finish()
@@ -136,10 +146,38 @@ struct ExportCopy: Sendable {
   }
 
   private func fetched(_ file: ExportSource.File) async throws -> Manifest.File {
-    let written = try await fetch(file, to: folder.file(file.path))
+    let key = try folder.file(file.path)
+    let written =
+      if let reused = try await reused(file, to: key) { reused } else { try await fetch(file, to: key) }
     context.progress(
       .exporting(workspace.id, model: source.version.name, version: identity.version, bytes: written.size))
     return Manifest.File(path: file.path, size: written.size, sha256: written.sha256)
+  }
+
+  /// A file of which storage may hold the bytes already, without sending them.
+  ///
+  /// - Returns: `nil` when it has to be fetched like any other, perhaps once more.
+  private func reused(_ file: ExportSource.File, to key: StorageKey) async throws -> WrittenFile? {
+    guard let size = file.file.size, size > Self.comparedBytesMax,
+      let known = earlier.suspect(
+        size: size,
+        place: EarlierFiles.place(of: file.path, modelPath: source.modelPath, runID: source.run?.id))
+    else { return nil }
+    do {
+      switch try await fetch(file, suspecting: known, to: key) {
+      case .copied(let written): return written
+      case .sent(let finished): return try await proven(finished, at: key)
+      case .differs, .resized: return nil
+      }
+    } catch let error as RegistryError where error.code == .incompleteBody {
+      return nil
+    }
+  }
+
+  /// A file of the source that was to appear where one lies: they have to be the same.
+  private func proven(_ finished: FinishedUpload, at key: StorageKey) async throws -> WrittenFile {
+    if !finished.isNew, try await digest(key) != finished.file { throw SourceChanged() }
+    return finished.file
   }
 
   /// One file from the registry to storage. Every attempt begins at the first byte.
@@ -150,10 +188,8 @@ struct ExportCopy: Sendable {
       do {
         arrived = try await workspace.registry.download(file.file, from: file.location) { try await upload.write($0) }
         guard let listed = file.file.size, listed != arrived else {
-          let finished = try await upload.finishUnlessPresent()
-          if finished.isNew { return finished.file }
-          guard try await digest(key) == finished.file else { throw SourceChanged() }
-          return finished.file
+          if let copied = try await copied(insteadOf: upload, to: key) { return copied }
+          return try await proven(try await upload.finishUnlessPresent(), at: key)
         }
         await upload.abandon()
       } catch let error as RegistryError where error.code == .incompleteBody && attempt < Self.attemptsMax {

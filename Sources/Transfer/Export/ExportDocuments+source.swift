@@ -3,6 +3,12 @@ import Marketplace
 import Registry
 
 extension ExportSource {
+  /// Where the files of our making may lie in the export.
+  var documentPaths: [String] {
+    let ofRun = run.map { ["\($0.id)/run.json", "\($0.id)/\(MetricHistories.fileName)"] } ?? []
+    return ["model.json"] + ofRun + (loggedModel.map { ["\($0.id)/logged_model.json"] } ?? [])
+  }
+
   /// The export's JSON files by path.
   func documents(in registry: any ModelRegistry, histories: MetricHistories?) async throws -> [(
     path: String, bytes: [UInt8]

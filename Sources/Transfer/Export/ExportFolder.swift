@@ -35,7 +35,7 @@ struct ExportFolder: Sendable {
 
   /// Letters, digits, space, `.`, `_` and `-` stay; every other byte is percent-encoded, so that a name can be
   /// neither a path nor look like another on a file system that folds.
-  private static func folderName(of name: String, id: ModelID) -> String {
+  static func folderName(of name: String, id: ModelID) -> String {
     let allowed = CharacterSet(
       charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._- ")
     let encoded = name.addingPercentEncoding(withAllowedCharacters: allowed) ?? ""

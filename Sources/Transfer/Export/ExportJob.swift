@@ -100,15 +100,20 @@ struct ExportJob: Sendable {
     let generation = due.version.exportGeneration
     var exportID = try await context.memory.exportID(
       of: identity, generation: generation, fresh: context.randomID())
+    var earlier: EarlierFiles?
     for _ in 1...Self.claimsMax {
       let folder = try ExportFolder(identity, name: due.model.firstName, exportID: exportID)
-      let copy = ExportCopy(
+      var copy = ExportCopy(
         context: context, workspace: workspace, source: source, identity: identity, generation: generation,
         exportID: exportID, folder: folder)
       switch try await copy.remains() {
       case .manifest(let manifest, let sha256):
         return (manifest, sha256, folder)
       case .files:
+        let known =
+          if let earlier { earlier } else { try await EarlierFiles(of: due.model, in: context.storage) }
+        earlier = known
+        copy.earlier = known
         do {
           let (manifest, sha256) = try await copy.run()
           return (manifest, sha256, folder)

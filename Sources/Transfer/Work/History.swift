@@ -17,25 +17,31 @@ struct History: Sendable {
 
   /// The state of a workspace, brought up to date from `known` or folded from the beginning.
   ///
+  /// - Parameter seeing: is given each event as it is folded, and when it was recorded, in milliseconds since 1970.
   /// - Throws: ``LedgerError``, or ``DomainError`` for an event that this program does not understand.
-  func load(_ workspace: WorkspaceID, from known: WorkspaceState? = nil) async throws -> WorkspaceState {
+  func load(
+    _ workspace: WorkspaceID, from known: WorkspaceState? = nil, seeing: (DomainEvent, Int64) -> Void = { _, _ in }
+  ) async throws -> WorkspaceState {
     var state = known ?? WorkspaceState(workspace: workspace)
     while true {
       let page = try await ledger.read(
         workspace: workspace.text, after: SequenceCursor(state.sequence), types: nil, limit: Self.pageEvents)
-      for event in page.events { try fold(event, into: &state) }
+      for event in page.events { try fold(event, into: &state, seeing) }
       if page.isLast { return state }
     }
   }
 
-  private func fold(_ event: RecordedEvent, into state: inout WorkspaceState) throws {
+  private func fold(
+    _ event: RecordedEvent, into state: inout WorkspaceState, _ seeing: (DomainEvent, Int64) -> Void
+  ) throws {
     // A redacted event says no more than that its stream moved on.
     let domain = try event.data.flatMap {
       try DomainEvent(type: event.type, typeVersion: Int(event.typeVersion), json: $0)
     }
+    let recordedAt = event.recordedAt.microseconds / 1_000
     state.apply(
-      domain, stream: event.stream, streamVersion: event.version, sequence: event.sequence,
-      recordedAt: event.recordedAt.microseconds / 1_000)
+      domain, stream: event.stream, streamVersion: event.version, sequence: event.sequence, recordedAt: recordedAt)
+    if let domain { seeing(domain, recordedAt) }
   }
 
   /// The names that the marketplace has given away.

@@ -95,6 +95,8 @@ public enum JobProgress: Sendable {
   case exporting(WorkspaceID, model: String, version: Int, bytes: Int64)
   /// A version's files are on their way into the marketplace.
   case importing(WorkspaceID, model: String, version: Int, bytes: Int64)
+  /// A version's export is being read where it lies.
+  case checking(WorkspaceID, model: String, version: Int, bytes: Int64)
 }
 
 /// One source registry to work on.

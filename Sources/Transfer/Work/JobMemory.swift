@@ -14,6 +14,9 @@ public protocol JobMemory: Sendable {
     _ given: String, of identity: VersionIdentity, generation: Int, fresh: UUID
   ) async throws -> String
 
+  /// The claims of a workspace that name one of these exports.
+  func claims(of workspace: WorkspaceID, exportIDs: [String]) async throws -> [ExportClaimed]
+
   /// What a registry said of each model when its versions were last listed, by the bytes of its name. A cache.
   func modelTimes(of registry: String) async throws -> [[UInt8]: ModelTimes]
 
@@ -25,6 +28,26 @@ public protocol JobMemory: Sendable {
 
   /// Whether the ledger knows of any export.
   func hasExports() async throws -> Bool
+}
+
+/// A claim on an export id: under it a generation of a version is, or was, being copied.
+public struct ExportClaimed: Hashable, Sendable {
+  /// The version.
+  public let identity: VersionIdentity
+  /// The generation of the export.
+  public let generation: Int
+  /// The export's id.
+  public let exportID: String
+  /// When the id was claimed, by the memory's clock, in milliseconds since 1970; `nil` where it keeps no time.
+  public let claimedAt: Int64?
+
+  /// Puts the parts together.
+  public init(identity: VersionIdentity, generation: Int, exportID: String, claimedAt: Int64?) {
+    self.identity = identity
+    self.generation = generation
+    self.exportID = exportID
+    self.claimedAt = claimedAt
+  }
 }
 
 /// A model's times at its registry, in milliseconds since 1970.
@@ -58,6 +81,11 @@ public struct PostgresMemory: JobMemory {
     _ given: String, of identity: VersionIdentity, generation: Int, fresh: UUID
   ) async throws -> String {
     try await ExportClaim.replace(given, of: identity, generation: generation, fresh: fresh, in: pool)
+  }
+
+  /// From `jobs.export_claim`.
+  public func claims(of workspace: WorkspaceID, exportIDs: [String]) async throws -> [ExportClaimed] {
+    try await ExportClaim.claims(of: workspace, exportIDs: exportIDs, in: pool)
   }
 
   /// From `jobs.observation_cursor`.

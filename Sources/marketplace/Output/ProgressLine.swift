@@ -37,13 +37,17 @@ final class ProgressLine: Sendable {
         state.files += 1
         state.bytes += bytes
         what = "\(workspace): importing \(Sentence.printable(model)) v\(version)"
+      case .checking(let workspace, let model, let version, let bytes):
+        state.bytes += bytes
+        what = "\(workspace): reading the export of \(Sentence.printable(model)) v\(version)"
       }
       let pause = Console.isTerminal ? Self.drawSeconds : Self.logSeconds
       let last = Console.isTerminal ? state.drawn : max(state.drawn, began)
       guard Date().timeIntervalSince(last) >= pause else { return nil }
       state.drawn = Date()
       state.isShown = true
-      return "\(what) · \(state.files) files, \(Sentence.bytes(state.bytes))"
+      let files = state.files > 0 ? "\(state.files) files, " : ""
+      return "\(what) · \(files)\(Sentence.bytes(state.bytes))"
     }
     guard let text else { return }
     Console.write(Console.isTerminal ? "\r\u{1b}[K  \(text.prefix(100))" : "  \(text)\n")

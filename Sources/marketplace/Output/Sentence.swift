@@ -25,6 +25,12 @@ enum Sentence {
     return "\(Int(seconds) / 60) m \(String(format: "%02d", Int(seconds) % 60)) s"
   }
 
+  /// `3 h`, `12 d`.
+  static func age(milliseconds: Int64) -> String {
+    let hours = max(0, milliseconds / 3_600_000)
+    return hours < 48 ? "\(hours) h" : "\(hours / 24) d"
+  }
+
   /// `2026-11-23 09:14:02`, in UTC.
   static func time(_ time: Timestamp) -> String {
     String(time.rfc3339.prefix(19)).replacing("T", with: " ")

@@ -44,12 +44,15 @@ extension Workplace {
   }
 
   /// What a job works with here, for commands that run one without side effects.
-  func jobContext(_ settings: Settings, isDryRun: Bool) throws -> JobContext {
+  func jobContext(
+    _ settings: Settings, isDryRun: Bool, progress: @escaping @Sendable (JobProgress) -> Void = { _ in },
+    isStopping: @escaping @Sendable () -> Bool = { false }
+  ) throws -> JobContext {
     var options = JobOptions()
     options.isDryRun = isDryRun
     return JobContext(
       ledger: ledger, pool: pool, storage: try settings.storage(), run: RunID.make(),
       now: { Int64(Date().timeIntervalSince1970 * 1_000) }, randomID: { UUID() }, options: options,
-      progress: { _ in }, isStopping: { false })
+      progress: progress, isStopping: isStopping)
   }
 }

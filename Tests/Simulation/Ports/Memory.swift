@@ -39,6 +39,16 @@ struct SimulatedMemory: JobMemory {
     }
   }
 
+  func claims(of workspace: WorkspaceID, exportIDs: [String]) async throws -> [ExportClaimed] {
+    try await process.call(.memory, "list claims") {
+      let wanted = Set(exportIDs)
+      return state.claims.filter { $0.key.identity.workspace == workspace && wanted.contains($0.value) }.map {
+        ExportClaimed(
+          identity: $0.key.identity, generation: $0.key.generation, exportID: $0.value, claimedAt: nil)
+      }.sorted { $0.exportID < $1.exportID }
+    }
+  }
+
   func modelTimes(of registry: String) async throws -> [[UInt8]: ModelTimes] {
     try await process.call(.memory, "load cursors", at: registry) { state.times[registry] ?? [:] }
   }
