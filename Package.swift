@@ -61,6 +61,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "Artifacts",
+      dependencies: ["Registry", "Storage", .product(name: "AsyncHTTPClient", package: "async-http-client")],
+      swiftSettings: strict),
+    .target(
       name: "Transfer",
       dependencies: [
         "Marketplace", "Ledger", "Postgres", "Registry", "Storage", .product(name: "Yams", package: "Yams"),
@@ -70,7 +74,7 @@ let package = Package(
     .executableTarget(
       name: "marketplace",
       dependencies: [
-        "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
+        "Artifacts", "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -78,7 +82,7 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
+        "Artifacts", "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -114,9 +118,16 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "ArtifactsTests",
+      dependencies: [
+        "Artifacts", "Registry", "Storage", "TestSupport", .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "TransferTests",
       dependencies: [
-        "Transfer", "Catalog", "TestSupport", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        "Artifacts", "Transfer", "Catalog", "TestSupport",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ],

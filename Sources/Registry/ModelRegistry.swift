@@ -58,12 +58,23 @@ public protocol ModelRegistry: Sendable {
   /// Streams one file, chunk by chunk as it arrives and no faster than `consume` returns, and returns the
   /// number of bytes. Errors of `consume` pass through.
   ///
-  /// Calls are repeated only until the first byte came. A body that ends early is
-  /// ``RegistryError/Code/incompleteBody``, which is retriable: throw away what was consumed and download
-  /// again. A server that states no length and closes can still cut a body short unseen, so compare with
+  /// A large file comes in ranges side by side where the server knows ranges, and a range whose connection
+  /// broke is taken up where it broke. Elsewhere calls are repeated only until the first byte came. A body that
+  /// ends early all the same is ``RegistryError/Code/incompleteBody``, a file that was replaced meanwhile
+  /// ``RegistryError/Code/changed``; both are retriable: throw away what was consumed and download again. A server that states no length and closes can still cut a body short unseen, so compare with
   /// ``ArtifactFile/size``.
   func download(
     _ file: ArtifactFile, from location: ArtifactLocation, consume: ([UInt8]) async throws -> Void
+  ) async throws -> Int64
+  /// The same from another byte on than the first, for whoever holds the beginning of the file already.
+  ///
+  /// - Parameter start: is told which state the file is in and says from which byte on it is wanted. It is asked before
+  ///   the first byte, and only where the server can begin anywhere and names the state; else the file begins at its
+  ///   first byte.
+  /// - Returns: the size of the whole file in bytes.
+  func download(
+    _ file: ArtifactFile, from location: ArtifactLocation, start: (ArtifactState) async throws -> Int64,
+    consume: ([UInt8]) async throws -> Void
   ) async throws -> Int64
   /// Writes one file below a location, overwriting what is there.
   ///
@@ -148,6 +159,14 @@ public protocol ModelRegistry: Sendable {
 }
 
 extension ModelRegistry {
+  /// From the first byte on, for a registry that cannot do better.
+  public func download(
+    _ file: ArtifactFile, from location: ArtifactLocation, start: (ArtifactState) async throws -> Int64,
+    consume: ([UInt8]) async throws -> Void
+  ) async throws -> Int64 {
+    try await download(file, from: location, consume: consume)
+  }
+
   /// Nothing is counted.
   public var requestCount: Int { 0 }
 

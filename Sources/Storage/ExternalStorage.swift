@@ -8,6 +8,10 @@ public protocol ExternalStorage: Sendable {
   /// Begins to write a file. It appears under its key when the upload is finished, replacing what was there.
   func upload(to key: StorageKey) async throws -> any StorageUpload
 
+  /// The same for a file of which the source tells its state. Where the store can, it goes on with what an earlier upload
+  /// from the same source in the same state left under this key: one that was suspended, or whose process was killed.
+  func upload(to key: StorageKey, from origin: UploadOrigin) async throws -> any StorageUpload
+
   /// Writes a small file unless its key is taken: the commit point of an export.
   ///
   /// - Returns: whether the file was written; `false` leaves what was there untouched.
@@ -74,6 +78,33 @@ public protocol StorageUpload: Sendable {
   func finishUnlessPresent() async throws -> FinishedUpload
   /// Throws away what was written; harmless after ``finish()``.
   func abandon() async
+  /// How many bytes an earlier upload had left when this one began: what is written follows them.
+  var resumedBytes: Int64 { get async }
+  /// Ends the writing for now. What was written stays for the next upload from the same source, where the store can keep
+  /// it; else it is thrown away.
+  func suspend() async
+}
+
+/// What an upload is made from: a file elsewhere, in one of its states.
+public struct UploadOrigin: Sendable, Hashable {
+  /// What tells this state of the file from any other; whoever serves the file chooses it.
+  public let tag: String
+  /// Size in bytes.
+  public let size: Int64
+
+  /// A file's state.
+  public init(tag: String, size: Int64) {
+    self.tag = tag
+    self.size = size
+  }
+}
+
+extension StorageUpload {
+  /// None, for an upload that always begins anew.
+  public var resumedBytes: Int64 { get async { 0 } }
+
+  /// Throws away what was written, for a store that keeps nothing unfinished.
+  public func suspend() async { await abandon() }
 }
 
 /// How an upload that replaces nothing ended.
@@ -187,6 +218,11 @@ public struct StorageBody: AsyncSequence, Sendable {
 }
 
 extension ExternalStorage {
+  /// Begins anew, for a store that does not go on with what was left.
+  public func upload(to key: StorageKey, from origin: UploadOrigin) async throws -> any StorageUpload {
+    try await upload(to: key)
+  }
+
   /// Reads and writes, for a store that cannot do better.
   public func copy(_ source: StorageKey, to key: StorageKey) async throws -> Int64 {
     try await copyBytes(of: source, to: key)

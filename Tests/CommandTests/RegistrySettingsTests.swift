@@ -60,4 +60,41 @@ struct RegistrySettingsTests {
     let empty = try workspace(yaml, ["CREDENTIALS_DIRECTORY": folder])
     #expect(empty.trouble?.message == "its token file \(folder)/dev01 is empty")
   }
+
+  @Test("name buckets of artifacts as 'storage' is written, and hosts that signed addresses may lead to")
+  func artifacts() throws {
+    let found = try workspace(
+      """
+      {id: dev01, registry: "http://127.0.0.1:1", artifact_hosts: ["objects.example:9000"], artifacts: [
+        {uri: "s3://team/mlflow", endpoint: "https://objects.example", credentials: {profile: team}},
+        {uri: "s3://other", region: eu-central-1}]}
+      """)
+    #expect(found.trouble == nil)
+    let registry = try #require(found.source.registry as? MLflowRegistry)
+    #expect(registry.storeURIs == ["s3://team/mlflow", "s3://other"])
+  }
+
+  @Test(
+    "that name no bucket, or a secret, are refused with the place",
+    arguments: [
+      ("artifacts: [{uri: \"ftp://h/x\"}]", "artifacts"), ("artifacts: [{url: \"s3://team\"}]", "'url'"),
+      ("artifacts: [{uri: \"s3://team\", credentials: {secret: x}}]", "'secret'"),
+      ("artifacts: [{endpoint: \"https://h\"}]", "uri"), ("artifacts: {uri: \"s3://team\"}", "a list"),
+      ("artifact_hosts: objects.example", "a list"),
+    ])
+  func badArtifacts(settings: String, word: String) throws {
+    do {
+      _ = try workspace("{id: dev01, registry: \"http://127.0.0.1:1\", \(settings)}")
+      Issue.record("\(settings) was taken")
+    } catch {
+      #expect("\(error)".contains(word), "\(error)")
+    }
+  }
+
+  @Test("with a bucket that cannot be are that registry's trouble alone")
+  func impossibleBucket() throws {
+    let found = try workspace("{id: dev01, registry: \"http://127.0.0.1:1\", artifacts: [{uri: \"s3://x\"}]}")
+    #expect(found.trouble?.message.contains("names no bucket") == true)
+    #expect(found.source.connection != nil)
+  }
 }

@@ -13,12 +13,19 @@ public enum MLflowServers {
   /// An MLflow 3 with basic-auth.
   public static var authenticated: String? { ProcessInfo.processInfo.environment["MLFLOW_AUTH_URL"] }
 
-  /// A workspace of the MLflow 3 server that nobody else uses.
+  /// An MLflow 3 without a proxy: artifacts lie in a bucket of ``S3Server/rclone``, below ``bucketRoot``.
+  public static var bucket: String? { ProcessInfo.processInfo.environment["MLFLOW_BUCKET_URL"] }
+  /// `s3://bucket/prefix`
+  public static var bucketRoot: String { ProcessInfo.processInfo.environment["MLFLOW_BUCKET_ROOT"] ?? "" }
+  /// An MLflow 3 whose proxy keeps artifacts in a bucket of ``S3Server/moto``, and signs addresses past itself.
+  public static var signing: String? { ProcessInfo.processInfo.environment["MLFLOW_SIGNING_URL"] }
+
+  /// A workspace of an MLflow 3 server that nobody else uses.
   ///
   /// - Throws: when the server is not there or refuses.
-  public static func freshWorkspace(_ prefix: String) async throws -> String {
+  public static func freshWorkspace(_ prefix: String, at server: String? = three) async throws -> String {
     let name = "\(prefix)-\(UUID().uuidString.lowercased().prefix(18))"
-    var request = HTTPClientRequest(url: "\(three ?? "")/api/3.0/mlflow/workspaces")
+    var request = HTTPClientRequest(url: "\(server ?? "")/api/3.0/mlflow/workspaces")
     request.method = .POST
     request.headers.add(name: "Content-Type", value: "application/json")
     request.body = .bytes(ByteBuffer(string: "{\"name\":\"\(name)\"}"))
@@ -31,9 +38,13 @@ public enum MLflowServers {
     return name
   }
 
-  /// A registry on a fresh workspace of the MLflow 3 server.
-  public static func registry(_ prefix: String = "w") async throws -> MLflowRegistry {
-    try MLflowRegistry(
-      MLflowRegistry.Configuration(url: three ?? "", mlflowWorkspace: try await freshWorkspace(prefix)))
+  /// A registry on a fresh workspace of an MLflow 3 server.
+  public static func registry(
+    _ prefix: String = "w", at server: String? = three, change: (inout MLflowRegistry.Configuration) -> Void = { _ in }
+  ) async throws -> MLflowRegistry {
+    var configuration = MLflowRegistry.Configuration(
+      url: server ?? "", mlflowWorkspace: try await freshWorkspace(prefix, at: server))
+    change(&configuration)
+    return try MLflowRegistry(configuration)
   }
 }

@@ -116,5 +116,5 @@ start_peer_server() {
 
 print_test_environment() {
   local name
-  for name in "${TEST_VARIABLES[@]}" "${S3_VARIABLES[@]}"; do printf 'export %s=%q\n' "$name" "${!name}"; done
+  for name in "${TEST_VARIABLES[@]}" "${S3_VARIABLES[@]}" "${BUCKET_VARIABLES[@]}"; do printf 'export %s=%q\n' "$name" "${!name}"; done
 }

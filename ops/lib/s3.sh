@@ -50,3 +50,27 @@ await_s3() {
 }
 
 port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# MLflow 3.17 whose artifacts lie in a bucket, for the tests: one without a proxy, in rclone, and one whose proxy puts them
+# into moto and signs addresses past itself. Needs the object stores.
+BUCKET_VARIABLES=(MLFLOW_BUCKET_URL MLFLOW_BUCKET_ROOT MLFLOW_SIGNING_URL)
+
+start_bucket_servers() {
+  mkdir -p "$RUN_DIRECTORY/s3/rclone/artifacts"
+  MLFLOW_BUCKET_ROOT="s3://artifacts/mlflow"
+  launch_mlflow3_bucket mlflow3-bucket "$S3_RCLONE_URL" --no-serve-artifacts --default-artifact-root "$MLFLOW_BUCKET_ROOT"
+  curl --silent --show-error --fail --output /dev/null --request PUT "$S3_MOTO_URL/artifacts" ||
+    fail "moto makes no bucket: $RUN_DIRECTORY/logs/moto.log"
+  launch_mlflow3_bucket mlflow3-signing "$S3_MOTO_URL" --artifacts-destination s3://artifacts/mlflow
+  await_mlflow mlflow3-bucket && MLFLOW_BUCKET_URL=$MLFLOW_URL
+  await_mlflow mlflow3-signing && MLFLOW_SIGNING_URL=$MLFLOW_URL
+  export "${BUCKET_VARIABLES[@]}"
+}
+
+# launch_mlflow3_bucket NAME ENDPOINT [server option…]
+launch_mlflow3_bucket() {
+  MLFLOW_SERVER_ENVIRONMENT=("MLFLOW_S3_ENDPOINT_URL=$2" "AWS_ACCESS_KEY_ID=$S3_ACCESS_KEY_ID"
+    "AWS_SECRET_ACCESS_KEY=$S3_SECRET_ACCESS_KEY" AWS_DEFAULT_REGION=us-east-1)
+  launch_mlflow3_workspaces "$1" "${@:3}"
+  MLFLOW_SERVER_ENVIRONMENT=()
+}

@@ -10,6 +10,8 @@ enum ArtifactSource: Hashable {
   case run(id: String, path: String)
   /// `mlflow-artifacts:[//authority]/path`
   case proxy(authority: String?, path: String)
+  /// `s3://bucket/path`, without slashes at its end
+  case bucket(uri: String)
   /// Anything else, and why it cannot be read.
   case other(reason: String)
 
@@ -23,6 +25,8 @@ enum ArtifactSource: Hashable {
         ?? .other(reason: "the source names no run")
     } else if let rest = text.after("mlflow-artifacts:") {
       self = Self.proxied(rest)
+    } else if let rest = text.after("s3://"), !rest.isEmpty {
+      self = .bucket(uri: "s3://" + String(rest.trimmingSuffix("/")))
     } else {
       self = .other(reason: Self.reason(text))
     }
@@ -65,7 +69,7 @@ enum ArtifactSource: Hashable {
     switch scheme.lowercased() {
     case "file": return "its files lie on the file system of the tracking server or of whoever logged them"
     case "dbfs": return "its files lie in Databricks' own file system, which this client does not read yet"
-    case "s3", "gs", "abfss", "abfs", "wasbs", "wasb", "adl", "r2", "b2", "oss":
+    case "gs", "abfss", "abfs", "wasbs", "wasb", "adl", "r2", "b2", "oss":
       return "its files lie in object storage (\(scheme)) the tracking server does not stand in front of"
     default:
       return "the scheme '\(RegistryError.bounded(String(scheme.prefix(40))))' is not one this client reads"
@@ -75,8 +79,13 @@ enum ArtifactSource: Hashable {
 
 extension StringProtocol {
   /// What follows a prefix, without regard to the case of ASCII letters as schemes have none.
-  fileprivate func after(_ prefix: String) -> String? {
+  func after(_ prefix: String) -> String? {
     guard self.prefix(prefix.count).lowercased() == prefix else { return nil }
     return String(dropFirst(prefix.count))
+  }
+  fileprivate func trimmingSuffix(_ character: Character) -> SubSequence {
+    var rest = self[...]
+    while rest.last == character { rest.removeLast() }
+    return rest
   }
 }

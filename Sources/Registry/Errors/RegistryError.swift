@@ -38,6 +38,8 @@ public struct RegistryError: Error, Sendable, Hashable {
     public static let server = Self("server")
     /// A body ended before its stated length.
     public static let incompleteBody = Self("incomplete-body")
+    /// A file was replaced while it was read.
+    public static let changed = Self("changed")
     /// A path in a listing or a request could leave its place.
     public static let hostilePath = Self("hostile-path")
     /// The registry was configured in a way that cannot work.

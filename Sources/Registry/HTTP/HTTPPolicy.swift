@@ -27,6 +27,12 @@ public struct HTTPPolicy: Sendable, Hashable {
   /// An MLflow server has 15 database connections by default, and logging to a run takes two of them at once: from
   /// eight such requests on they wait for each other, for 30 seconds (measured on 3.17.2).
   public var concurrentRequestsMax = 6
+  /// Files of at least so many bytes are asked for in ranges, and go up in parts where the server offers that.
+  public var rangedBytesMin: Int64 = 32 << 20
+  /// Bytes of a range.
+  public var rangeBytes: Int64 = 8 << 20
+  /// Ranges of one file that are on their way or waiting to be consumed at a time, at most.
+  public var rangesConcurrentMax = 4
   /// The largest JSON answer that is read.
   public var answerBytesMax = 64 << 20
   /// How much of an error's body is read.

@@ -30,13 +30,6 @@ extension HTTPTransport {
     if failed.repeat == .never, call.idempotent { failed.repeat = .soon }
     return failed
   }
-
-  func incomplete(_ call: HTTPCall, received: Int64, stated: Int64?, why: String) -> RegistryError {
-    RegistryError(
-      .incompleteBody, operation: call.operation, url: shownURL(call),
-      message: "\(why) after \(received) of \(stated.map(String.init) ?? "an unknown number of") bytes",
-      advice: "Download it again from the start.", retriable: true)
-  }
 }
 
 extension RetryRule.ConnectionFailure {

@@ -30,7 +30,8 @@ final class HTTPTransport: Sendable {
   let client: HTTPClient
   private let credentials: Credentials
   private let userAgent: String
-  private let capacity: ServerCapacity
+  let capacity: ServerCapacity
+  let windows: RangeWindows
   private let count = Atomic<Int>(0)
 
   init(_ configuration: MLflowRegistry.Configuration) throws {
@@ -41,6 +42,7 @@ final class HTTPTransport: Sendable {
     credentials = configuration.credentials
     userAgent = configuration.userAgent
     capacity = configuration.capacity ?? ServerCapacity(requestsMax: max(1, policy.concurrentRequestsMax))
+    windows = configuration.windows ?? RangeWindows()
     var settings = HTTPClient.Configuration(
       redirectConfiguration: .disallow,
       timeout: .init(
@@ -103,48 +105,7 @@ final class HTTPTransport: Sendable {
     }
   }
 
-  // MARK: Streams
-
-  /// Hands the body of a successful answer to `consume`, chunk by chunk, and returns its length in bytes.
-  func stream(_ call: HTTPCall, consume: ([UInt8]) async throws -> Void) async throws -> Int64 {
-    try await capacity.withSlot {
-      let response = try await repeating { () async throws -> HTTPClientResponse in
-        let request = try await self.request(for: call)
-        let response = try await self.send(request, for: call, within: self.policy.callTimeout)
-        try await self.check(response, call)
-        return response
-      }
-      return try await drain(response, call, consume: consume)
-    }
-  }
-
-  private func drain(
-    _ response: HTTPClientResponse, _ call: HTTPCall, consume: ([UInt8]) async throws -> Void
-  ) async throws -> Int64 {
-    let stated = response.headers.first(name: "content-length").flatMap { Int64($0) }
-    let deadline = NIODeadline.now() + TimeAmount(policy.transferTimeout)
-    var iterator = response.body.makeAsyncIterator()
-    var received: Int64 = 0
-    while true {
-      let chunk: ByteBuffer?
-      do {
-        chunk = try await iterator.next()
-      } catch {
-        try Task.checkCancellation()
-        throw incomplete(call, received: received, stated: stated, why: "the connection ended")
-      }
-      guard let chunk else { break }
-      received += Int64(chunk.readableBytes)
-      guard .now() < deadline else {
-        throw incomplete(call, received: received, stated: stated, why: "it took too long")
-      }
-      try await consume(Array(buffer: chunk))
-    }
-    if let stated, stated != received {
-      throw incomplete(call, received: received, stated: stated, why: "the body ended")
-    }
-    return received
-  }
+  // MARK: Uploads
 
   /// Sends a body of known length; `body` is asked anew for every attempt.
   func upload<Body: AsyncSequence & Sendable>(
@@ -171,7 +132,7 @@ final class HTTPTransport: Sendable {
 
   // MARK: One attempt
 
-  private func request(for call: HTTPCall) async throws -> HTTPClientRequest {
+  func request(for call: HTTPCall) async throws -> HTTPClientRequest {
     var request = HTTPClientRequest(url: shownURL(call))
     request.method = call.method
     request.headers.add(name: "accept", value: "*/*")
@@ -207,7 +168,7 @@ final class HTTPTransport: Sendable {
     return value
   }
 
-  private func send(
+  func send(
     _ request: HTTPClientRequest, for call: HTTPCall, within time: Duration
   ) async throws -> HTTPClientResponse {
     try Task.checkCancellation()
@@ -221,7 +182,7 @@ final class HTTPTransport: Sendable {
   }
 
   /// Throws unless the answer is a success.
-  private func check(_ response: HTTPClientResponse, _ call: HTTPCall) async throws {
+  func check(_ response: HTTPClientResponse, _ call: HTTPCall) async throws {
     let status = Int(response.status.code)
     guard !(200..<300).contains(status) else { return }
     let body = (try? await collect(response.body, upTo: policy.errorBytesMax, call, cutting: true)) ?? []
@@ -260,7 +221,7 @@ final class HTTPTransport: Sendable {
 
   // MARK: Repeating
 
-  private func repeating<T>(_ body: () async throws -> T) async throws -> T {
+  func repeating<T>(_ body: () async throws -> T) async throws -> T {
     var attempt = 1
     while true {
       let reductions = capacity.reductions

@@ -69,6 +69,16 @@ public final class ServerCapacity: Sendable {
     return try await body()
   }
 
+  /// A slot that is free now, and that nobody waits for; it is given back when nobody holds it any more.
+  func slotIfFree() -> ServerSlot? {
+    let isTaken = state.withLock { state in
+      guard state.waiting.isEmpty, state.underWay < state.limit else { return false }
+      state.underWay += 1
+      return true
+    }
+    return isTaken ? ServerSlot { [self] in release() } : nil
+  }
+
   private func acquire() async throws {
     try Task.checkCancellation()
     let id = state.withLock { state in
@@ -123,6 +133,15 @@ public final class ServerCapacity: Sendable {
     state.underWay += count
     return granted
   }
+}
+
+/// A slot of a server's capacity, for as long as it is held.
+final class ServerSlot: Sendable {
+  private let giveBack: @Sendable () -> Void
+
+  init(giveBack: @escaping @Sendable () -> Void) { self.giveBack = giveBack }
+
+  deinit { giveBack() }
 }
 
 /// The capacities of the servers a program talks to, one for each address.

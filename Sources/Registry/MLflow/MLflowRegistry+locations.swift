@@ -11,12 +11,14 @@ extension MLflowRegistry {
       switch ArtifactSource(version.source) {
       case .loggedModel(let id, let path):
         let model = try await present(loggedModel(id), "logged model \(id.shown)", behind: version)
-        return try below(artifactLocation(of: model), path)
+        return try await readable(below(artifactLocation(of: model), path))
       case .run(let id, let path):
         let run = try await present(run(id), "run \(id.shown)", behind: version)
-        return try below(artifactLocation(of: run), path)
+        return try await readable(below(artifactLocation(of: run), path))
       case .proxy, .other:
         return try location(of: version.source)
+      case .bucket:
+        return try await readable(location(of: version.source))
       case .version(let name, let number):
         version = try await present(
           modelVersion(name: name, version: number), "version \(number) of \(name.shown)", behind: version)
@@ -54,7 +56,8 @@ extension MLflowRegistry {
     return found
   }
 
-  /// Where an `mlflow-artifacts:` address is; anything else is unsupported.
+  /// Where files' address leads. One outside the proxy is taken as it is: whether it can be reached is for
+  /// ``MLflowRegistry/way(to:operation:)`` to say.
   private func location(of uri: String) throws -> ArtifactLocation {
     switch ArtifactSource(uri) {
     case .proxy(let authority, let path):
@@ -65,6 +68,10 @@ extension MLflowRegistry {
       while root.hasSuffix("/") { root.removeLast() }
       try refuseHostile(root, operation: "looking for artifacts")
       return Self.owner(ofRoot: root)
+    case .bucket(let uri):
+      // A prefix may hold what is no path of ours; the part that a store is asked for is looked at there.
+      try refuseHostile(String(uri.dropFirst("s3://".count)), operation: "looking for artifacts")
+      return Self.owner(ofRoot: uri)
     case .other(let reason): return .unsupported(uri: uri, reason: reason)
     case .loggedModel, .run, .version:
       return .unsupported(uri: uri, reason: "it refers to another registered thing where files were expected")

@@ -5,6 +5,8 @@ extension MLflowRegistry {
     var workspaces_enabled: Bool?
     var multipart_uploads_enabled: Bool?
     var multipart_downloads_enabled: Bool?
+    var presigned_upload_run_id_supported: Bool?
+    var presigned_upload_model_id_supported: Bool?
   }
 
   /// What the server is and can do: `GET /version`, and `GET server-info` for 3.x. Each is asked once.
@@ -21,6 +23,8 @@ extension MLflowRegistry {
         info.workspacesEnabled = features.workspaces_enabled ?? false
         info.multipartUploadsEnabled = features.multipart_uploads_enabled ?? false
         info.multipartDownloadsEnabled = features.multipart_downloads_enabled ?? false
+        info.signsRunArtifacts = features.presigned_upload_run_id_supported ?? false
+        info.signsModelArtifacts = features.presigned_upload_model_id_supported ?? false
         return info
       } catch let error as RegistryError where error.code == .unsupported {
         // 3.x servers from before the call existed have none of these.

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import NIOHTTP1
+import Synchronization
 
 /// A registry that speaks MLflow's REST protocol, 3.x and 2.x.
 ///
@@ -22,6 +23,16 @@ public final class MLflowRegistry: ModelRegistry {
     public var policy = HTTPPolicy()
     /// What the server gets at a time, shared by all registries on it; `nil` for one of this registry's own.
     public var capacity: ServerCapacity?
+    /// Memory for files that arrive in ranges, shared by all registries of a program; `nil` for one of this registry's
+    /// own.
+    public var windows: RangeWindows?
+    /// Buckets in which artifacts lie outside the server's proxy, as the operator named them.
+    public var stores: [any ArtifactStore] = []
+    /// What moves bytes to and from signed addresses; `nil` where none are to be used.
+    public var signed: (any SignedTransfer)?
+    /// Hosts, `host` or `host:port`, that signed addresses may lead to besides those that
+    /// ``SignedAddressRule`` takes anyway.
+    public var artifactHosts: [String] = []
     /// Bounds of listings.
     public var bounds = ListingBounds()
     /// Pauses, chance and the clock.
@@ -43,6 +54,11 @@ public final class MLflowRegistry: ModelRegistry {
   let bounds: ListingBounds
   let version = Remembered<ServerInfo>()
   let abilities = Remembered<ServerInfo>()
+  let stores: [any ArtifactStore]
+  let signed: (any SignedTransfer)?
+  let signedRule: SignedAddressRule
+  /// Whether signed addresses for what the proxy serves too were found to lead nowhere from here.
+  let signedDetourFailed = Atomic<Bool>(false)
 
   /// A registry; nothing is connected yet.
   ///
@@ -58,10 +74,16 @@ public final class MLflowRegistry: ModelRegistry {
     }
     transport = try HTTPTransport(configuration)
     bounds = configuration.bounds
+    stores = configuration.stores
+    signed = configuration.signed
+    signedRule = SignedAddressRule(server: transport.address, hosts: configuration.artifactHosts)
   }
 
   /// Requests sent so far, retries included.
   public var requestCount: Int { transport.requestCount }
+
+  /// The buckets that were named for artifacts outside the server's proxy, by their addresses.
+  public var storeURIs: [String] { stores.map(\.uri) }
 
   /// Closes idle connections. Not calling it is no leak: the last reference does the same.
   public func close() async {

@@ -10,6 +10,10 @@ public struct ServerInfo: Sendable, Hashable {
   public var multipartUploadsEnabled: Bool
   /// Whether the artifact proxy hands out signed addresses.
   public var multipartDownloadsEnabled: Bool
+  /// Whether it hands out signed addresses for artifacts of runs that lie outside its proxy.
+  public var signsRunArtifacts = false
+  /// Whether it hands out signed addresses to write files of logged models that lie outside its proxy.
+  public var signsModelArtifacts = false
 
   /// Whether logged models exist there.
   public var hasLoggedModels: Bool { major >= 3 }

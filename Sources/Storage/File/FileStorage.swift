@@ -36,6 +36,13 @@ public struct FileStorage: ExternalStorage {
     return file
   }
 
+  /// Begins to write a file, or goes on with one that was begun from the same source since this machine started.
+  public func upload(to key: StorageKey, from origin: UploadOrigin) async throws -> any StorageUpload {
+    let file = FileUpload(root: root, key: key, origin: origin)
+    try await file.open()
+    return file
+  }
+
   /// Writes a small file unless its key is taken.
   public func putIfAbsent(_ bytes: [UInt8], at key: StorageKey) async throws -> Bool {
     let file = FileUpload(root: root, key: key)

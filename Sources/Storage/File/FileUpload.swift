@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// A file being written beside its place: `.<random>.part` until it is renamed.
+/// A file being written beside its place: `.<id>.part` until it is renamed. The id is random, or that of the source.
 actor FileUpload: StorageUpload {
   private static let partSuffix = ".part"
 
@@ -17,15 +17,20 @@ actor FileUpload: StorageUpload {
 
   private let root: String
   private let key: StorageKey
-  private let partName = ".\(UUID().uuidString.lowercased())\(partSuffix)"
+  private let origin: UploadOrigin?
+  private var partName = FileUpload.partName(UUID())
   private var folder: Int32 = -1
   private var file: Int32 = -1
   private var digest = StreamDigest()
+  private(set) var resumedBytes: Int64 = 0
 
-  init(root: String, key: StorageKey) {
+  init(root: String, key: StorageKey, origin: UploadOrigin? = nil) {
     self.root = root
     self.key = key
+    self.origin = origin
   }
+
+  private static func partName(_ id: UUID) -> String { ".\(id.uuidString.lowercased())\(partSuffix)" }
 
   deinit {
     if file >= 0 { close(file) }
@@ -36,6 +41,16 @@ actor FileUpload: StorageUpload {
     let directory = try Directory(of: key.components.dropLast(), below: root, key: key, creating: true)
     folder = dup(directory.descriptor)
     guard folder >= 0 else { throw systemError("its folder cannot be kept open", key: key) }
+    if let origin, let part = UnfinishedPart(of: origin, key: key) {
+      let name = Self.partName(part.id)
+      if let found = try part.open(name, in: folder, key: key) {
+        partName = name
+        file = found.descriptor
+        digest = found.digest
+        resumedBytes = found.digest.size
+        return
+      }
+    }
     file = openat(folder, partName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw systemError("it cannot be created", key: key) }
   }
@@ -125,6 +140,13 @@ actor FileUpload: StorageUpload {
     if file >= 0 { close(file) }
     file = -1
     if folder >= 0 { unlinkat(folder, partName, 0) }
+  }
+
+  /// Lets go of a part that the next upload from the same source finds; any other would be found by nobody.
+  func suspend() {
+    guard origin != nil, digest.size > 0 else { return abandon() }
+    if file >= 0 { close(file) }
+    file = -1
   }
 
   private var name: String { key.components.last ?? "" }

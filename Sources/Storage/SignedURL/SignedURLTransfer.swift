@@ -27,7 +27,7 @@ public final class SignedURLTransfer: Sendable {
   private let effects: StorageEffects
   private let userAgent: String
   private let client: HTTPClient
-  private let repetition: Repetition
+  let repetition: Repetition
   let firstPieceBytes: Int
 
   /// Transfers with this patience.
@@ -196,7 +196,7 @@ public final class SignedURLTransfer: Sendable {
   }
 
   /// Makes a call again where that helps, and puts refusals into words.
-  private func explaining<T>(
+  func explaining<T>(
     _ url: SignedURL, _ operation: String, _ attempt: () async throws -> T
   ) async throws -> T {
     do {
@@ -206,7 +206,7 @@ public final class SignedURLTransfer: Sendable {
     }
   }
 
-  private func attempt(
+  func attempt(
     _ method: HTTPMethod, _ url: SignedURL, adding items: [(String, String)],
     headers: [(name: String, value: String)], body: HTTPClientRequest.Body?
   ) async throws -> HTTPClientResponse {
@@ -226,7 +226,7 @@ public final class SignedURLTransfer: Sendable {
     return response
   }
 
-  private func collect(_ response: HTTPClientResponse) async throws -> [UInt8] {
+  func collect(_ response: HTTPClientResponse) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     for try await chunk in response.body {
       bytes.append(contentsOf: chunk.readableBytesView)
@@ -235,11 +235,11 @@ public final class SignedURLTransfer: Sendable {
     return bytes
   }
 
-  private static func subject(_ url: SignedURL, _ operation: String) -> Repetition.Subject {
+  static func subject(_ url: SignedURL, _ operation: String) -> Repetition.Subject {
     Repetition.Subject(name: "\(url)", operation: operation, server: "its server")
   }
 
-  private static func words(_ refusal: S3Refusal, _ url: SignedURL, _ operation: String) -> StorageError {
+  static func words(_ refusal: S3Refusal, _ url: SignedURL, _ operation: String) -> StorageError {
     let facts = ["HTTP \(refusal.status)", refusal.code].compactMap { $0 }.joined(separator: ", ")
     let said = refusal.message.map { " The server says: \(url.redacted($0))" } ?? ""
     let (code, advice): (StorageError.Code, String) =

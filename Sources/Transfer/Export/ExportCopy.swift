@@ -180,24 +180,30 @@ struct ExportCopy: Sendable {
     return finished.file
   }
 
-  /// One file from the registry to storage. Every attempt begins at the first byte.
+  /// One file from the registry to storage. An attempt goes on from what the one before left, if storage can keep it and
+  /// the registry says that the file is the same; else it begins at the first byte.
   private func fetch(_ file: ExportSource.File, to key: StorageKey) async throws -> WrittenFile {
     var arrived: Int64 = 0
     for attempt in 1... {
-      let upload = try await context.storage.upload(to: key)
+      let writing = FileWriting(storage: context.storage, key: key)
       do {
-        arrived = try await workspace.registry.download(file.file, from: file.location) { try await upload.write($0) }
+        arrived = try await workspace.registry.download(file.file, from: file.location) { state in
+          try await writing.begin(from: UploadOrigin(tag: state.tag, size: state.size))
+        } consume: { chunk in
+          try await writing.upload().write(chunk)
+        }
+        let upload = try await writing.upload()
         guard let listed = file.file.size, listed != arrived else {
           if let copied = try await copied(insteadOf: upload, to: key) { return copied }
           return try await proven(try await upload.finishUnlessPresent(), at: key)
         }
         await upload.abandon()
-      } catch let error as RegistryError where error.code == .incompleteBody && attempt < Self.attemptsMax {
-        await upload.abandon()
-        continue
       } catch {
-        await upload.abandon()
-        throw error
+        await writing.end(after: error)
+        guard let error = error as? RegistryError, [.incompleteBody, .changed].contains(error.code),
+          attempt < Self.attemptsMax
+        else { throw error }
+        continue
       }
       guard attempt < Self.attemptsMax else { break }
     }

@@ -152,7 +152,9 @@ struct DoctorCommand: AsyncParsableCommand {
   private func registries(_ settings: Settings) async throws -> [Finding] {
     var findings: [Finding] = []
     for workspace in try settings.workspaces(named: []) {
-      findings.append(await probe("workspace \(workspace.id)") { try settings.source(workspace).source.registry })
+      let what = "workspace \(workspace.id)"
+      findings.append(await probe(what) { try settings.source(workspace).source.registry })
+      findings += await buckets(workspace.artifacts, of: what, isWritten: false, settings)
     }
     if settings.file.marketplace == nil {
       findings.append(
@@ -161,6 +163,7 @@ struct DoctorCommand: AsyncParsableCommand {
           fix: "add 'marketplace: {registry: …}' to the configuration"))
     } else {
       findings.append(await probe("marketplace") { try settings.target()?.registry })
+      findings += await buckets(settings.file.marketplace?.artifacts, of: "marketplace", isWritten: true, settings)
     }
     return findings
   }

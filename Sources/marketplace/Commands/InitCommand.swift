@@ -56,6 +56,8 @@ struct InitCommand: ParsableCommand {
       #   username: marketplace
       #   password_file: /run/secrets/dev03
       #   tag_source: true                        # tag exported versions with their marketplace name
+      #   artifacts:                              # where its server does not stand in front of them
+      #     - {uri: "s3://team-c/mlflow", credentials: {profile: team-c}}
 
     # The curated registry. `stage` and `alias` mark what is promoted there; write "" to use only one of them.
     marketplace:

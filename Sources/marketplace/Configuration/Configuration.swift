@@ -32,6 +32,8 @@ struct Configuration: Decodable {
     var password_file: String?
     var password_env: String?
     var tag_source: Bool?
+    var artifacts: [ArtifactSettings]?
+    var artifact_hosts: [String]?
     static let keys: Set<String> = Target.accessKeys.union(["id", "promoted", "tag_source"])
   }
 
@@ -48,8 +50,11 @@ struct Configuration: Decodable {
     var username: String?
     var password_file: String?
     var password_env: String?
+    var artifacts: [ArtifactSettings]?
+    var artifact_hosts: [String]?
     static let accessKeys: Set<String> = [
       "registry", "mlflow_workspace", "token_file", "token_env", "username", "password_file", "password_env",
+      "artifacts", "artifact_hosts",
     ]
     static let keys: Set<String> = accessKeys.union(["id", "name", "stage", "alias"])
   }
@@ -108,11 +113,24 @@ extension Configuration {
       place: "storage: credentials: ", path: path)
     try check(root["promoted"], known: Promoted.keys, place: "promoted: ", path: path)
     try check(root["marketplace"], known: Target.keys, place: "marketplace: ", path: path)
+    try checkArtifacts(of: root["marketplace"], place: "marketplace: ", path: path)
     try check(root["concurrency"], known: Concurrency.keys, place: "concurrency: ", path: path)
     for (index, workspace) in ((root["workspaces"] as? [Any]) ?? []).enumerated() {
       let place = "workspaces[\(index)]: "
       try check(workspace, known: Workspace.keys, place: place, path: path)
       try check((workspace as? [String: Any])?["promoted"], known: Promoted.keys, place: place, path: path)
+      try checkArtifacts(of: workspace, place: place, path: path)
+    }
+  }
+
+  private static func checkArtifacts(of registry: Any?, place: String, path: String) throws {
+    let buckets = (registry as? [String: Any])?["artifacts"] as? [Any] ?? []
+    for (index, bucket) in buckets.enumerated() {
+      let place = "\(place)artifacts[\(index)]: "
+      try check(bucket, known: ArtifactSettings.keys, place: place, path: path)
+      try check(
+        (bucket as? [String: Any])?["credentials"], known: StorageSettings.Credentials.keys,
+        place: "\(place)credentials: ", path: path)
     }
   }
 

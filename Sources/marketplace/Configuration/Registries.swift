@@ -1,6 +1,8 @@
+import Artifacts
 import Foundation
 import Marketplace
 import Registry
+import Storage
 import Transfer
 
 /// What a registry's access settings have in common, workspace or marketplace.
@@ -13,6 +15,8 @@ private struct Access {
   var username: String?
   var passwordFile: String?
   var passwordEnvironment: String?
+  var artifacts: [ArtifactSettings]?
+  var artifactHosts: [String]?
 }
 
 /// A registry as it is configured, or what keeps it from being used.
@@ -47,7 +51,8 @@ extension Settings {
         place: "workspace \(workspace.id)", registry: workspace.registry,
         mlflowWorkspace: workspace.mlflow_workspace, tokenFile: workspace.token_file,
         tokenEnvironment: workspace.token_env, username: workspace.username, passwordFile: workspace.password_file,
-        passwordEnvironment: workspace.password_env))
+        passwordEnvironment: workspace.password_env, artifacts: workspace.artifacts,
+        artifactHosts: workspace.artifact_hosts))
     let connection = WorkspaceConnected(
       registry: workspace.registry, kind: "mlflow", mlflowWorkspace: workspace.mlflow_workspace, promoted: rule)
     return ConfiguredSource(
@@ -66,7 +71,8 @@ extension Settings {
       Access(
         place: "marketplace", registry: target.registry, mlflowWorkspace: target.mlflow_workspace,
         tokenFile: target.token_file, tokenEnvironment: target.token_env, username: target.username,
-        passwordFile: target.password_file, passwordEnvironment: target.password_env))
+        passwordFile: target.password_file, passwordEnvironment: target.password_env,
+        artifacts: target.artifacts, artifactHosts: target.artifact_hosts))
     return MarketplaceTarget(
       id: target.id ?? "marketplace", registry: opened.registry,
       template: try target.name.map { try NameTemplate($0) } ?? .standard,
@@ -84,10 +90,21 @@ extension Settings {
       var configuration = MLflowRegistry.Configuration(
         url: access.registry, credentials: try credentials(access), mlflowWorkspace: access.mlflowWorkspace)
       configuration.capacity = try capacities.capacity(of: access.registry)
+      configuration.windows = windows
+      configuration.stores = try buckets(access.artifacts, place: access.place).map(BucketStore.init)
+      configuration.signed = SignedURLs(
+        try SignedURLTransfer(
+          effects: .real, userAgent: "model-marketplace/\(ProgramVersion.text)", caFile: environment["AWS_CA_BUNDLE"]))
+      configuration.artifactHosts = access.artifactHosts ?? []
       configuration.userAgent = "model-marketplace/\(ProgramVersion.text)"
       return ConfiguredRegistry(registry: try MLflowRegistry(configuration))
     } catch let error as RegistryError {
       return ConfiguredRegistry(registry: try Self.closed(error), trouble: error)
+    } catch let error as StorageError {
+      // A bucket that cannot be meant is this registry's trouble, and no other's.
+      let trouble = RegistryError(
+        .notAuthenticated, operation: "reading 'artifacts' of \(access.place)", message: error.description)
+      return ConfiguredRegistry(registry: try Self.closed(trouble), trouble: trouble)
     }
   }
 

@@ -64,6 +64,8 @@ struct Settings {
   let environment: [String: String]
   /// What each server gets at a time, over all workspaces on it.
   let capacities: ServerCapacities
+  /// Memory for files that arrive in ranges, over all registries.
+  let windows = RangeWindows()
 
   /// Puts the sources together.
   ///

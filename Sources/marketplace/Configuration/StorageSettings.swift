@@ -42,11 +42,17 @@ struct StorageSettings: Decodable {
   /// `storage: address`, or `storage: {url: address, …}`.
   init(from decoder: any Decoder) throws {
     if let text = try? decoder.singleValueContainer().decode(String.self) {
+      self.init()
       url = text
       return
     }
+    try self.init(besidesURL: decoder)
+    url = try decoder.container(keyedBy: CodingKeys.self).decode(String.self, forKey: .url)
+  }
+
+  /// Everything but the address.
+  fileprivate init(besidesURL decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    url = try values.decode(String.self, forKey: .url)
     endpoint = try values.decodeIfPresent(String.self, forKey: .endpoint)
     region = try values.decodeIfPresent(String.self, forKey: .region)
     path_style = try values.decodeIfPresent(Bool.self, forKey: .path_style)
@@ -62,6 +68,21 @@ struct StorageSettings: Decodable {
   init() {}
 }
 
+/// A bucket in which a registry keeps artifacts that its server does not stand in front of: as `storage` is written, but
+/// for the name of its address.
+struct ArtifactSettings: Decodable {
+  var uri: String
+  var store: StorageSettings
+  static let keys: Set<String> = StorageSettings.keys.subtracting(["url"]).union(["uri"])
+
+  private enum CodingKeys: String, CodingKey { case uri }
+
+  init(from decoder: any Decoder) throws {
+    uri = try decoder.container(keyedBy: CodingKeys.self).decode(String.self, forKey: .uri)
+    store = try StorageSettings(besidesURL: decoder)
+  }
+}
+
 extension Settings {
   /// The external storage, of whatever kind its address names.
   ///
@@ -74,29 +95,42 @@ extension Settings {
         "storage: '\(storageURL)' is of a kind this version does not know. Use file:///absolute/path or "
           + "s3://bucket/prefix.")
     }
-    return try S3Storage(try s3())
+    return try S3Storage(try s3(storageURL, file.storage ?? StorageSettings(), place: "storage"))
   }
 
-  /// The settings of the file, what they leave open from AWS's own variables.
-  private func s3() throws -> S3Configuration {
-    let written = file.storage ?? StorageSettings()
+  /// The buckets of a registry's artifacts.
+  ///
+  /// - Throws: ``Failure`` or `StorageError` for what is not understood.
+  func buckets(_ written: [ArtifactSettings]?, place: String) throws -> [S3Storage] {
+    try (written ?? []).map { bucket in
+      guard bucket.uri.hasPrefix("s3://") else {
+        throw Failure(
+          .usage, "artifacts_unsupported",
+          "\(place): artifacts: '\(bucket.uri)' is of a kind this version does not know. Use s3://bucket/prefix.")
+      }
+      return try S3Storage(try s3(bucket.uri, bucket.store, place: "\(place): artifacts"))
+    }
+  }
+
+  /// What is written, and what it leaves open from AWS's own variables.
+  private func s3(_ url: String, _ written: StorageSettings, place: String) throws -> S3Configuration {
     func variable(_ names: String...) -> String? {
       names.lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
     }
     var configuration = S3Configuration(
-      url: storageURL, credentials: credentials(written.credentials), effects: .real)
+      url: url, credentials: credentials(written.credentials), effects: .real)
     configuration.endpoint = written.endpoint ?? variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     configuration.region = written.region ?? variable("AWS_REGION", "AWS_DEFAULT_REGION") ?? configuration.region
     configuration.pathStyle = written.path_style
     configuration.caFile = written.ca_file ?? variable("AWS_CA_BUNDLE")
     configuration.checksums = written.checksums ?? true
-    configuration.encryption = try encryption(written)
+    configuration.encryption = try encryption(written, place: place)
     configuration.userAgent = "model-marketplace/\(ProgramVersion.text)"
     if let concurrency = written.concurrency { configuration.policy.concurrentRequestsMax = max(1, concurrency) }
     return configuration
   }
 
-  private func encryption(_ written: StorageSettings) throws -> S3Configuration.Encryption? {
+  private func encryption(_ written: StorageSettings, place: String) throws -> S3Configuration.Encryption? {
     switch (written.sse, written.sse_kms_key_id) {
     case (nil, nil): return nil
     case ("AES256", nil): return .server
@@ -105,7 +139,7 @@ extension Settings {
     default:
       throw Failure(
         .usage, "configuration_storage",
-        "storage: 'sse' is AES256 or aws:kms, and sse_kms_key_id goes with aws:kms alone.")
+        "\(place): 'sse' is AES256 or aws:kms, and sse_kms_key_id goes with aws:kms alone.")
     }
   }
 
@@ -124,7 +158,7 @@ extension Settings {
 
 extension StorageEffects {
   /// The machine's own.
-  fileprivate static let real = StorageEffects(
+  static let real = StorageEffects(
     sleep: { try await Task.sleep(for: $0) }, random: { .random(in: 0..<1) },
     now: { Date().timeIntervalSince1970 })
 }

@@ -84,12 +84,16 @@ final class RegistryProxy: Sendable {
   func tell(_ lie: Lie?) { self.lie.withLock { $0 = lie } }
 
   /// The MLflow workspace as a job behind the proxy sees it: it repeats calls at once, without a pause.
-  func registry(_ mlflowWorkspace: String, modelsPerPage: Int = 1_000) throws -> MLflowRegistry {
+  func registry(
+    _ mlflowWorkspace: String, modelsPerPage: Int = 1_000,
+    change: (inout MLflowRegistry.Configuration) -> Void = { _ in }
+  ) throws -> MLflowRegistry {
     let port = channel.withLock { $0?.localAddress?.port } ?? 0
     var configuration = MLflowRegistry.Configuration(
       url: "http://127.0.0.1:\(port)", mlflowWorkspace: mlflowWorkspace)
     configuration.effects.sleep = { _ in }
     configuration.bounds.modelsPerPage = modelsPerPage
+    change(&configuration)
     return try MLflowRegistry(configuration)
   }
 
