@@ -52,6 +52,25 @@ struct LyingFilesTests {
     }
   }
 
+  @Test("a body that goes on beyond the listed size, or without end where none is listed, is read no further")
+  func endlessBody() async throws {
+    try await ScriptedServer.with { _, _ in
+      ScriptedAnswer(body: Array(repeating: 7, count: 100_000), ending: .endless)
+    } _: { server in
+      let registry = try MLflowRegistry.at(server) { $0.policy.unlistedFileBytesMax = 5_000_000 }
+      let listed = await registryError {
+        try await bytes(of: ArtifactFile(path: "f", size: 3), at: location, in: registry)
+      }
+      #expect(listed?.code == .incompleteBody)
+      #expect(listed?.message.contains("more came than is listed") == true)
+      let unlisted = await registryError {
+        try await bytes(of: ArtifactFile(path: "f"), at: location, in: registry)
+      }
+      #expect(unlisted?.code == .tooLarge)
+      #expect(unlisted?.message.contains("5000000") == true)
+    }
+  }
+
   @Test("a download is tried again until its first byte")
   func retriedDownload() async throws {
     try await ScriptedServer.with { _, number in

@@ -34,14 +34,16 @@ struct RangedDownload: Sendable {
   func run(
     size: Int64?, start: (ArtifactState) async throws -> Int64, consume: ([UInt8]) async throws -> Void
   ) async throws -> Int64 {
-    guard let size, size >= policy.rangedBytesMin else { return try await whole(open([]), consume: consume) }
+    guard let size, size >= policy.rangedBytesMin else {
+      return try await whole(open([]), size: size, consume: consume)
+    }
     // One byte tells what the server can do. One that ignores ranges begins the file, and that is taken as it comes.
     let first = try await open([("range", "bytes=0-0")])
     let head = AnswerHead(first)
-    guard head.status == 206 else { return try await whole(first, consume: consume) }
-    for try await _ in first.body {}
+    guard head.status == 206 else { return try await whole(first, size: size, consume: consume) }
+    try await drained(first.body)
     guard let tag = head.tag, let part = head.part, part.range == 0..<1 else {
-      return try await whole(open([]), consume: consume)
+      return try await whole(open([]), size: size, consume: consume)
     }
     let state = ArtifactState(tag: tag, size: part.total)
     let offset = try await start(state)
@@ -54,6 +56,25 @@ struct RangedDownload: Sendable {
       try await stream(offset..<state.size, of: state, consume: consume)
     }
     return state.size
+  }
+
+  /// The one byte that was asked for; a body that goes on is read no further.
+  private func drained(_ body: HTTPClientResponse.Body) async throws {
+    var received = 0
+    do {
+      for try await buffer in body {
+        received += buffer.readableBytes
+        guard received <= 1 else { break }
+      }
+    } catch {
+      try Task.checkCancellation()
+      throw incomplete(received: Int64(received), stated: 1, why: "the connection ended")
+    }
+    guard received <= 1 else {
+      throw RegistryError(
+        .invalidResponse, operation: operation, url: url, message: "one byte was asked for, and more are sent",
+        retriable: true)
+    }
   }
 
   // MARK: Side by side
@@ -188,15 +209,20 @@ struct RangedDownload: Sendable {
 
   // MARK: Bodies
 
-  /// The body of an answer to a request without a range. It cannot be taken up where it breaks.
+  /// The body of an answer to a request without a range. It cannot be taken up where it breaks. One that has not ended
+  /// where the listing says is read no further: it may never end.
   private func whole(
-    _ response: HTTPClientResponse, consume: ([UInt8]) async throws -> Void
+    _ response: HTTPClientResponse, size: Int64?, consume: ([UInt8]) async throws -> Void
   ) async throws -> Int64 {
     let stated = AnswerHead(response).length
     var received: Int64 = 0
     do {
       try await pieces(of: response.body) { chunk in
         received += Int64(chunk.count)
+        if let size, received > size {
+          throw incomplete(received: received, stated: size, why: "more came than is listed")
+        }
+        guard size != nil || received <= policy.unlistedFileBytesMax else { throw endless() }
         try await consume(chunk)
       }
     } catch is Broken {
@@ -244,6 +270,13 @@ struct RangedDownload: Sendable {
       .incompleteBody, operation: operation, url: url,
       message: "\(why) after \(received) of \(stated.map(String.init) ?? "an unknown number of") bytes",
       advice: "Download it again.", retriable: true)
+  }
+
+  private func endless() -> RegistryError {
+    RegistryError(
+      .tooLarge, operation: operation, url: url,
+      message: "the listing tells no size, and more than \(policy.unlistedFileBytesMax) bytes came",
+      advice: "Have the server list the file's size, or log the file again.")
   }
 
   private func replaced(after received: Int64) -> RegistryError {

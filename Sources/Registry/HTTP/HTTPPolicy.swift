@@ -33,6 +33,8 @@ public struct HTTPPolicy: Sendable, Hashable {
   public var rangeBytes: Int64 = 8 << 20
   /// Ranges of one file that are on their way or waiting to be consumed at a time, at most.
   public var rangesConcurrentMax = 4
+  /// The largest file that is read when its listing tells no size. MLflow leaves out the size of an empty file alone.
+  public var unlistedFileBytesMax: Int64 = 1 << 30
   /// The largest JSON answer that is read.
   public var answerBytesMax = 64 << 20
   /// How much of an error's body is read.

@@ -27,6 +27,8 @@ struct ScriptedAnswer: Sendable {
     case cutShort
     /// Sends chunks and closes without the last.
     case brokenChunks
+    /// Sends the body again and again for as long as somebody reads.
+    case endless
     /// Closes before anything was sent.
     case closed
     /// Never answers.
@@ -132,19 +134,28 @@ private final class Connection: ChannelInboundHandler {
     switch answer.ending {
     case .closed: return context.close(promise: nil)
     case .silent: return
-    case .whole, .cutShort, .brokenChunks: break
+    case .whole, .cutShort, .brokenChunks, .endless: break
     }
     var headers = HTTPHeaders(answer.headers)
     switch answer.ending {
     case .cutShort: headers.add(name: "content-length", value: String(answer.body.count + 1000))
-    case .brokenChunks: headers.add(name: "transfer-encoding", value: "chunked")
+    case .brokenChunks, .endless: headers.add(name: "transfer-encoding", value: "chunked")
     default: headers.add(name: "content-length", value: String(answer.body.count))
     }
     context.write(
       wrapOutboundOut(.head(.init(version: .http1_1, status: answer.status, headers: headers))), promise: nil)
+    if case .endless = answer.ending { return repeated(answer.body, context) }
     context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
     guard case .whole = answer.ending else { return context.close(promise: nil) }
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+  }
+
+  private func repeated(_ body: [UInt8], _ context: ChannelHandlerContext) {
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body))))).whenSuccess {
+      let (connection, context) = bound.value
+      connection.repeated(body, context)
+    }
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {

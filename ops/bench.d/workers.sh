@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# Eight workers at once on the same 200 models beside one: each exported and imported exactly once, and sooner; `--short`.
+#
+# What is measured and checked: ops/bench.d/transfer/workers.py.
+
+measure() {
+  local workers=8 workspaces=10 models=20 rounds=3 round each
+  [[ "${1:-}" != --short ]] || { workers=4 workspaces=3 models=8 rounds=1; }
+  need_packages "${PACKAGES_RUN[@]}"
+  need_venvs mlflow3
+  release_build
+  start_cluster ledger jit=off
+  launch_mlflow3_workspaces sources
+  # Each turn of each round has a marketplace of its own, which nothing was imported into before.
+  local targets=()
+  for ((round = 1; round <= rounds; round++)); do
+    for each in one many; do launch_mlflow3 "marketplace-$each-$round"; done
+  done
+  await_mlflow sources && local sources=$MLFLOW_URL
+  for ((round = 1; round <= rounds; round++)); do
+    for each in one many; do await_mlflow "marketplace-$each-$round" && targets+=("$MLFLOW_URL"); done
+  done
+  figures_of env PYTHONDONTWRITEBYTECODE=1 "$PYTHON" "$OPS_ROOT/ops/bench.d/transfer/workers.py" "$MARKETPLACE_BIN" "$RUN_DIRECTORY" \
+    "$CLUSTER_CONNINFO" "$workers" "$workspaces" "$models" "$sources" "${targets[@]}"
+}
