@@ -56,8 +56,12 @@ class Program:
     def command(self, *arguments: str) -> list[str]:
         return [self.binary, "--config", str(self.configuration), *arguments]
 
+    def try_run(self, *arguments: str) -> Call:
+        """Whatever it ends with."""
+        return measured(self.command(*arguments, "--output", "json"))
+
     def run(self, *arguments: str, expecting: int = 0) -> Call:
-        call = measured(self.command(*arguments, "--output", "json"))
+        call = self.try_run(*arguments)
         if call.status != expecting:
             print(call.errors[-3000:], json.dumps(call.report)[:3000], file=sys.stderr)
             raise SystemExit(f"{' '.join(arguments)} ended with {call.status}, not {expecting}")

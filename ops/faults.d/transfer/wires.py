@@ -36,6 +36,8 @@ class Step:
     passed: dict = field(default_factory=lambda: {"up": 0, "down": 0})
     # The proxy's end of the client's connection.
     client: socket.socket | None = None
+    # Path and query, of HTTP.
+    target: str = ""
 
 
 class Calm:
@@ -187,7 +189,7 @@ class HTTPProxy(Listener):
         reader = Reader(client)
         while head := reader.head():
             method, target, _ = head.split(b"\r\n")[0].decode("latin-1").split(" ", 2)
-            step = Step(f"{self.label}: {method} {path_pattern(target)}", client=client)
+            step = Step(f"{self.label}: {method} {path_pattern(target)}", client=client, target=target)
             if not self.exchange(step, method, head, reader, client, sockets):
                 return
 

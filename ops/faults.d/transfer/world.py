@@ -143,6 +143,11 @@ class World:
         command = self.program.command(*arguments, "--output", "json")
         return Run(command, self.directory / "runs", f"{self.runs:03}-{arguments[0]}", environment)
 
+    def start_text(self, *arguments: str) -> Run:
+        """As a person calls it."""
+        self.runs += 1
+        return Run(self.program.command(*arguments), self.directory / "runs", f"{self.runs:03}-{arguments[0]}-text")
+
     def run(self, *arguments: str) -> Ended:
         return self.start(*arguments).wait()
 
