@@ -37,6 +37,26 @@ struct FoundAgainTests {
     #expect(try await world.violations().isEmpty)
   }
 
+  @Test("a version that a killed run made under another name is removed once the model is imported under its own")
+  func otherName() async throws {
+    let world = try await TestWorld.make("dev01")
+    try await world.source().register("m", stage: "Production")
+    _ = try await world.sync([.observe, .export])
+    let model = try await world.model("m")
+    let version = try #require(model.versions[1])
+    let key = Tag(OwnTags.sourceKey, VersionIdentity(try WorkspaceID("dev01"), model, version).sourceKey(generation: 1))
+    // When that run began the model was to go on under its predecessor's name; it was killed before its event.
+    _ = try await world.marketplace.createRegisteredModel(named: "dev01.old", description: nil, tags: [])
+    _ = try await world.marketplace.createModelVersion(
+      NewModelVersion(name: "dev01.old", source: "s3://bucket/old", tags: [key]))
+    #expect(try await world.sync().isClean)
+    let found = try await world.marketplace.modelVersions(tagged: key)
+    #expect(found.map(\.name) == ["dev01.m"])
+    #expect(try await world.marketplace.modelVersions(of: "dev01.old").isEmpty)
+    #expect(try await world.violations().isEmpty)
+    #expect(try await world.sync().items.isEmpty)
+  }
+
   @Test("more parameters of a logged model than one call takes arrive, each once, also after a kill in between")
   func manyParams() async throws {
     var world = try await TestWorld.make("dev01")

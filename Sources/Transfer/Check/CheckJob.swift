@@ -190,14 +190,17 @@ public struct CheckJob: Sendable {
         guard let live = version.imports[target.id]?.live else { continue }
         let key = VersionIdentity(state.workspace, model, version).sourceKey(generation: live.generation)
         let found = try await target.registry.modelVersions(tagged: .init(OwnTags.sourceKey, key))
-        guard found.map(\.version) != [live.marketplaceVersion] else { continue }
+        let isOne =
+          found.count == 1 && found[0].version == live.marketplaceVersion
+          && found[0].name.isExactly(live.marketplaceName)
+        guard !isOne else { continue }
         // The next sync tells that a version which is not promoted is lost; nobody misses it until then.
         let isPending = found.isEmpty && marketplace.available != live.marketplaceVersion
         violations.append(
           Violation(
             "J4",
             "\(marketplace.name) v\(live.marketplaceVersion): the registry holds "
-              + "\(found.isEmpty ? "no version" : found.map { "v\($0.version)" }.joined(separator: ", ")) with its key"
+              + "\(found.isEmpty ? "no version" : found.map { "\($0.name) v\($0.version)" }.joined(separator: ", ")) with its key"
               + (isPending ? "; a sync is due." : "."), isPending: isPending))
       }
       // A model that was created again goes on under its predecessor's name, and answers for it.

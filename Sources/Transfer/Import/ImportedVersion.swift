@@ -40,14 +40,15 @@ struct ImportedVersion: Sendable {
     return (try await find() ?? made, run)
   }
 
-  /// The lowest version with our key; any others are removed.
+  /// The lowest version with our key; any others are removed. Those under other names are too: an attempt that was
+  /// killed before its event made them, when the model was still to have that name.
   private func find() async throws -> ModelVersion? {
-    let found = try await registry.modelVersions(tagged: key).filter { $0.name.isExactly(name.text) }
-      .sorted { $0.version < $1.version }
-    for duplicate in found.dropFirst() {
-      try await registry.deleteModelVersion(name: duplicate.name, version: duplicate.version)
+    let found = try await registry.modelVersions(tagged: key)
+    let first = found.filter { $0.name.isExactly(name.text) }.min { $0.version < $1.version }
+    for other in found where other != first {
+      try await registry.deleteModelVersion(name: other.name, version: other.version)
     }
-    return found.first
+    return first
   }
 
   /// The run, made once however many versions came from it: under a lock, since two of them may be imported at once.
