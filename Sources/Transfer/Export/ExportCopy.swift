@@ -132,9 +132,7 @@ struct ExportCopy: Sendable {
     for try await chunk in try await context.storage.read(key) { digest.update(chunk) }
     let all = digest.finish()
     guard let size = try await context.storage.size(of: key), size == all.size else {
-      throw Trouble(
-        "storage_read_short", "\(key) gave \(all.size) bytes, which are not all it has. The next run tries again.",
-        retriable: true)
+      throw Trouble.readShort(key, all.size)
     }
     return all
   }
@@ -249,5 +247,13 @@ struct ExportCopy: Sendable {
       }
     }
     return files
+  }
+}
+
+extension Trouble {
+  static func readShort(_ key: StorageKey, _ bytes: Int64) -> Trouble {
+    Trouble(
+      "storage_read_short", "\(key) gave \(bytes) bytes, which are not all it has. The next run tries again.",
+      retriable: true)
   }
 }

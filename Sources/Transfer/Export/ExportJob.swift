@@ -84,12 +84,21 @@ struct ExportJob: Sendable {
 
   private func export(_ identity: VersionIdentity, _ due: DueTransfer) async throws -> (ModelExported, ModelDescribed) {
     let source = try await ExportSource(identity, named: due.model.name, in: workspace.registry)
-    let (manifest, sha256, folder) = try await copy(source, identity, due)
-    let exported = ModelExported(
-      model: identity.model.text, name: due.model.name, version: identity.version, created: identity.created,
-      generation: manifest.generation, exportID: manifest.exportID, uri: folder.uri(in: context.storage),
-      manifestSHA256: sha256, modelSHA256: manifest.modelSHA256, files: manifest.files.count, bytes: manifest.bytes)
-    return (exported, try await describe(source, due, manifest: manifest, folder: folder))
+    for _ in 1...Self.claimsMax {
+      let (manifest, sha256, folder) = try await copy(source, identity, due)
+      guard let described = try await describe(source, due, manifest: manifest, folder: folder) else {
+        // Damaged since an earlier run wrote it.
+        _ = try await context.memory.replaceExportID(
+          manifest.exportID, of: identity, generation: manifest.generation, fresh: context.randomID())
+        continue
+      }
+      let exported = ModelExported(
+        model: identity.model.text, name: due.model.name, version: identity.version, created: identity.created,
+        generation: manifest.generation, exportID: manifest.exportID, uri: folder.uri(in: context.storage),
+        manifestSHA256: sha256, modelSHA256: manifest.modelSHA256, files: manifest.files.count, bytes: manifest.bytes)
+      return (exported, described)
+    }
+    throw damaged(identity, due)
   }
 
   /// Copies the version under the claimed id. What counts is what lies there: a run that was killed before its event
@@ -124,17 +133,21 @@ struct ExportJob: Sendable {
       exportID = try await context.memory.replaceExportID(
         exportID, of: identity, generation: generation, fresh: context.randomID())
     }
-    throw Trouble(
+    throw damaged(identity, due)
+  }
+
+  private func damaged(_ identity: VersionIdentity, _ due: DueTransfer) -> Trouble {
+    Trouble(
       "manifest_unreadable",
       "What earlier attempts to export \(due.model.name) v\(identity.version) left is damaged, \(Self.claimsMax) times "
         + "over. Check the storage. The next run tries again.", retriable: true)
   }
 
   /// What the catalog shows of the version: description and tags, the run's parameters and last metrics, and what
-  /// `MLmodel` says of flavours and signature.
+  /// `MLmodel` says of flavours and signature; `nil` where the stored `MLmodel` is not the one of the manifest.
   private func describe(
     _ source: ExportSource, _ due: DueTransfer, manifest: Manifest, folder: ExportFolder
-  ) async throws -> ModelDescribed {
+  ) async throws -> ModelDescribed? {
     var snapshot = ModelDescribed.snapshot(
       model: due.model.id, name: due.model.name, version: due.version.number, description: source.version.description,
       tags: dictionary(source.version.tags.map { ($0.key, $0.value) }))
@@ -143,7 +156,13 @@ struct ExportJob: Sendable {
       file.size <= MLmodelFile.bytesMax
     {
       let key = try folder.file("\(manifest.modelPath)/\(MLmodelFile.fileName)")
-      let parsed = MLmodelFile(bytes: try await context.storage.bytes(of: key))
+      let bytes = try await context.storage.bytes(of: key)
+      let found = StreamDigest.of(bytes)
+      guard found == WrittenFile(size: file.size, sha256: file.sha256) else {
+        guard try await context.storage.size(of: key) == found.size else { throw Trouble.readShort(key, found.size) }
+        return nil
+      }
+      let parsed = MLmodelFile(bytes: bytes)
       snapshot.set(flavors: parsed?.flavors)
       snapshot.set(signature: parsed?.signature)
     }

@@ -117,7 +117,7 @@ struct RegistryReading: Sendable {
   private func needsVersions(_ listed: RegisteredModel, known: ModelState?) -> Bool {
     guard cursors.isUnchanged(listed) else { return true }
     // A model that has no version yet is in no history; its first one will move its time.
-    guard let known else { return !listed.latestVersions.isEmpty || !listed.aliases.isEmpty }
+    guard let known else { return !listed.latestVersions.isEmpty }
     // Deleted versions count as known: MLflow 2 leaves an alias on one, and numbers are not used again.
     let seen = Set(known.versions.keys).union(listed.latestVersions.map(\.version))
     return listed.aliases.contains { !seen.contains($0.version) }

@@ -77,7 +77,7 @@ struct WorkspaceJob: Sendable {
   ) async throws {
     let due = state.exportsDue(now: context.now(), retryFailed: context.options.retryFailed)
       .filter { models?.contains($0.model.id) ?? true }
-    outcome.report.items += due.compactMap { $0.held.map { held in Self.held(held) } }
+    outcome.report.items += due.compactMap(Self.held)
     let fresh = due.filter { $0.held == nil }
     guard !context.options.isDryRun else {
       outcome.report.items += fresh.map { Item(.exported, model: $0.model.name, version: $0.version.number) }
@@ -104,11 +104,10 @@ struct WorkspaceJob: Sendable {
   ) async throws -> Set<ModelID> {
     let due = state.importsDue(target: target.id, now: context.now(), retryFailed: context.options.retryFailed)
       .filter { models?.contains($0.model.id) ?? true }
-    outcome.report.items += due.compactMap { $0.held.map { held in Self.held(held) } }
+    outcome.report.items += due.compactMap(Self.held)
     let fresh = due.filter { $0.held == nil }
     if context.options.isDryRun {
-      outcome.report.items += fresh.map { Item(.imported, model: $0.model.name, version: $0.version.number) }
-      for due in fresh { try state.assume(imported: due, target: target) }
+      for due in fresh { outcome.report.items.append(try Self.plan(due, &state, target)) }
     } else if !fresh.isEmpty {
       let known = state
       let results = try await eachModel(fresh) { [self] due in
@@ -198,9 +197,23 @@ struct WorkspaceJob: Sendable {
           + "source promotes it again.", retriable: true))
   }
 
-  private static func held(_ failure: TransferFailure) -> Item {
-    Item(
-      .held, model: failure.data.name, version: failure.data.version,
+  /// A name that the marketplace would refuse concerns its model alone.
+  private static func plan(_ due: DueTransfer, _ state: inout WorkspaceState, _ target: MarketplaceTarget) throws
+    -> Item
+  {
+    do {
+      try state.assume(imported: due, target: target)
+      return Item(.imported, model: due.model.name, version: due.version.number)
+    } catch {
+      return Item(.failed, model: due.model.name, version: due.version.number, trouble: try Trouble(error))
+    }
+  }
+
+  /// Named as it is called now: it may have been renamed since it failed.
+  private static func held(_ due: DueTransfer) -> Item? {
+    guard let failure = due.held else { return nil }
+    return Item(
+      .held, model: due.model.name, version: due.version.number,
       trouble: Trouble(failure.data.code, failure.data.message, retriable: false))
   }
 }
