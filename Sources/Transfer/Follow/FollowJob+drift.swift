@@ -8,6 +8,8 @@ extension FollowJob {
     var found: String
     var expected: ObservedPromotion
     var sequences: [Int64] = []
+    /// Why it was told of and not put back, if it was not.
+    var trouble: Trouble?
   }
 
   /// Compares what the registry promotes with what we last set, and sets it again where somebody changed it.
@@ -34,11 +36,12 @@ extension FollowJob {
         outcome.items.append(Item(.busy, model: model.name))
         return
       }
-      outcome.examined.insert(marketplace.name)
+      if done?.trouble == nil { outcome.examined.insert(marketplace.name) }
       guard let done else { return }
       outcome.hasWritten = true
-      outcome.items.append(drift(model, done))
       outcome.sequences += done.sequences
+      outcome.items.append(
+        done.trouble.map { Item(.failed, model: model.name, trouble: $0) } ?? drift(model, done))
     } catch {
       outcome.hasWritten = true
       outcome.items.append(Item(.failed, model: model.name, trouble: try Trouble(error)))
@@ -85,6 +88,10 @@ extension FollowJob {
         return done
       } catch let error as LedgerError where error.isLostRace {
         continue
+      } catch  where done?.sequences.isEmpty == false {
+        // It is told of, which the report has to name.
+        done?.trouble = try Trouble(error)
+        return done
       }
     }
     throw Trouble.contended(name)
