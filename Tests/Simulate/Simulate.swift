@@ -1,8 +1,9 @@
 import Foundation
 import Simulation
 
-/// `simulate [--seed N] [--seeds N] [--steps N] [--minutes N] [--first] [--trace]`: runs seeds one after
-/// another, from one on; `--first` ends at the first that fails.
+/// `simulate [--seed N] [--seeds N] [--steps N] [--minutes N] [--cpu-seconds N] [--small-first] [--first] [--trace]`: lives
+/// seeds one after another, from one on; `--first` ends at the first that fails, `--small-first` begins with the worlds in
+/// which least happens.
 @main
 struct Simulate {
   static func main() {
@@ -15,11 +16,15 @@ struct Simulate {
     let options = Options(Array(CommandLine.arguments.dropFirst()))
     var total = Totals()
     let deadline = Date().addingTimeInterval(60 * Double(options.minutes ?? .max / 100))
-    var seed = options.seed ?? UInt64.random(in: 1..<UInt64.max / 2)
+    let first = options.seed ?? UInt64.random(in: 1..<UInt64.max / 2)
+    var seeds = options.seeds.map { count in (0..<UInt64(count)).map { first + $0 } } ?? []
+    if options.isSmallFirst { seeds.sort { (Simulation.size(of: $0), $0) < (Simulation.size(of: $1), $1) } }
+    var index = 0
     while total.isWanted(options), Date() < deadline {
+      let seed = index < seeds.count ? seeds[index] : first + UInt64(index)
       let simulation = Simulation(seed: seed, trace: options.isTraced ? { print($0) } : nil)
       total.add(simulation.run())
-      seed += 1
+      index += 1
     }
     total.tell()
     exit(total.failed.isEmpty ? 0 : 1)
@@ -31,6 +36,9 @@ struct Options {
   var seeds: Int?
   var steps: Int?
   var minutes: Int?
+  /// Processor time of this process.
+  var seconds: Int?
+  var isSmallFirst = false
   var isTraced = false
   /// The most seeds that may fail before it ends.
   var failuresMax = 20
@@ -41,12 +49,16 @@ struct Options {
       switch word {
       case "--trace": isTraced = true
       case "--first": failuresMax = 1
+      case "--small-first": isSmallFirst = true
+      case "--cpu-seconds": seconds = rest.popFirst().flatMap { Int($0) }
       case "--seed": seed = rest.popFirst().flatMap(Self.number)
       case "--seeds": seeds = rest.popFirst().flatMap { Int($0) }
       case "--steps": steps = rest.popFirst().flatMap { Int($0.replacing("_", with: "")) }
       case "--minutes": minutes = rest.popFirst().flatMap { Int($0) }
       default:
-        print("usage: simulate [--seed N] [--seeds N] [--steps N] [--minutes N] [--first] [--trace]")
+        print(
+          "usage: simulate [--seed N] [--seeds N] [--steps N] [--minutes N] [--cpu-seconds N] [--small-first] [--first] "
+            + "[--trace]")
         exit(2)
       }
     }
@@ -73,6 +85,7 @@ struct Totals {
   func isWanted(_ options: Options) -> Bool {
     if let seeds = options.seeds, self.seeds >= seeds { return false }
     if let steps = options.steps, self.steps >= steps { return false }
+    if let seconds = options.seconds, clock() / clock_t(CLOCKS_PER_SEC) >= clock_t(seconds) { return false }
     return failed.count < options.failuresMax
   }
 

@@ -38,12 +38,18 @@ public final class Simulation {
     world.trace = trace
     for index in 0..<world.plan.workspaces {
       guard let id = try? WorkspaceID("ws\(index)") else { continue }
-      world.sources.append(
-        SourceSite(
-          id: id, registry: RegistryState(id: id.text, major: world.plan.sourceMajors[index]),
-          rule: World.rules[world.dice.below(World.rules.count)], tagsSource: world.dice.once(in: 4)))
+      var site = SourceSite(
+        id: id, registry: RegistryState(id: id.text, major: world.plan.sourceMajors[index]),
+        rule: World.rules[world.dice.below(World.rules.count)], tagsSource: world.dice.once(in: 4))
+      if world.aside.once(in: 4) { site.rule.versions = .all }
+      // An MLflow workspace is born without the experiment that a server has.
+      if world.aside.once(in: 4) { site.registry.experiments["0"]?.name = "Home" }
+      world.sources.append(site)
     }
   }
+
+  /// How much there is to live in a seed's world, roughly.
+  public static func size(of seed: UInt64) -> Int { Plan(seed: seed).size }
 
   /// Lives the life.
   public func run() -> Result {
@@ -51,6 +57,7 @@ public final class Simulation {
       world.note("night \(night)")
       for index in world.sources.indices {
         for _ in 0..<world.dice.below(world.plan.changes + 1) { world.peopleChange(index) }
+        if world.aside.once(in: 10) { world.tidyUp(index) }
       }
       world.changeSight()
       world.administer()
@@ -96,12 +103,15 @@ public final class Simulation {
   ) -> SimulatedJob {
     jobs += 1
     let stops = isExposed && world.dice.once(in: 10) ? world.dice.below(150) : .max
-    let process = SimulatedProcess(world, run: world.dice.uuid(), isExposed: isExposed, stopsAfter: stops)
+    let process = SimulatedProcess(
+      world, run: world.dice.uuid(), options: options, isExposed: isExposed, stopsAfter: stops)
     return SimulatedJob(process: process, options: options, steps: steps, only: only)
   }
 
   /// Runs jobs side by side to the end, people at work meanwhile on day shifts.
   private func work(_ jobs: [SimulatedJob], dayShift: Bool = true) {
+    world.running = jobs.map(\.process)
+    defer { world.running = [] }
     for job in jobs { job.start() }
     world.scheduler.runReady()
     let begin = world.steps
@@ -118,6 +128,7 @@ public final class Simulation {
     for job in jobs where job.options.isDryRun && job.process.writes > 0 {
       world.violated("J7", "a dry run wrote")
     }
+    for job in jobs { ReportChecker(world: world, job: job, isAlone: jobs.count == 1).check() }
   }
 
   /// Faults stop and people go home: one run must leave everything right, and the next must have nothing to do.
@@ -126,33 +137,97 @@ public final class Simulation {
     world.marketplace.sight = .ordinary
     if world.dice.once(in: 2) { for index in world.sources.indices { world.sources[index].isConfigured = true } }
     world.clock += 86_400_000
+    if world.plan.kind == .crowd { reachLimit() } else if world.aside.once(in: 2) { evening() }
+    guard world.violations.isEmpty else { return }
     var options = JobOptions()
     options.retryFailed = true
     options.withdrawals = WithdrawalLimit(permitted: .max)
     world.note("faults stop")
+    let isSpoiled = world.aside.once(in: 4)
+    if isSpoiled { spoil(options) }
+    let plan = !isSpoiled && world.aside.once(in: 2) ? self.plan(options) : nil
     let last = job(options, steps: .all, isExposed: false)
     work([last], dayShift: false)
     guard let report = last.report else { return world.violated("J6", "the last run failed: \(last.failure ?? "")") }
     for trouble in report.workspaces.compactMap(\.trouble) + [report.marketplaceTrouble].compactMap(\.self) {
       world.violated("J6", "the last run had trouble: \(trouble.message)")
     }
+    if let plan { PlanChecker(world: world, plan: plan, report: report).check() }
     WorldChecker(world: world, report: report).check()
     guard world.violations.isEmpty else { return }
     checkQuiet()
   }
 
-  /// J7: nothing changed, so nothing is appended and nothing written.
+  /// What was exported and is still to be imported rots: one run finds it, exports it again and imports it.
+  private func spoil(_ options: JobOptions) {
+    work([job(options, steps: [.observe, .export], isExposed: false)], dayShift: false)
+    for workspace in world.checker.workspaces.values {
+      for model in workspace.models.values {
+        for key in workspace.promoted(of: model) {
+          guard let version = model.versions[key], version.live == nil, let export = version.export?.id,
+            let folder = workspace.folders[export],
+            let path = world.aside.pick(world.storage.below(folder))
+          else { continue }
+          world.rot(path)
+        }
+      }
+    }
+  }
+
+  /// Exactly a tenth of what is available goes, which is permitted; one more is not.
+  private func reachLimit() {
+    let registry = world.sources[0].registry
+    world.sources[0].rule = .standard
+    for name in registry.models.keys.sorted() {
+      guard let newest = registry.models[name]?.all.last else { continue }
+      world.tick()
+      _ = registry.transition(name.text, newest.version, to: "Production", archives: true, at: world.clock)
+    }
+    for step in 0..<3 {
+      let available = world.checker.workspaces["ws0"]?.models.values.filter { $0.available != nil } ?? []
+      let count = step == 1 ? available.count % 10 : step == 2 ? available.count / 10 + world.aside.below(2) : 0
+      for model in available.sorted(by: { $0.created < $1.created }).prefix(count) {
+        world.tick()
+        registry.deleteModel(model.name)
+      }
+      var options = JobOptions()
+      options.retryFailed = step == 0
+      if step < 2 { options.withdrawals = WithdrawalLimit(permitted: .max) }
+      work([job(options, steps: .all, isExposed: false)], dayShift: false)
+    }
+  }
+
+  /// An ordinary run without faults: it may hold failures back, and block withdrawals.
+  private func evening() {
+    world.note("an evening without faults")
+    var options = JobOptions()
+    if world.aside.once(in: 3) { options.withdrawals = WithdrawalLimit(permitted: world.aside.below(4)) }
+    if world.aside.once(in: 2) {
+      options.workspacesConcurrent = 1
+      options.modelsConcurrent = 1
+    }
+    let job = job(options, steps: .all, isExposed: false)
+    work([job], dayShift: false)
+    if job.report == nil { world.violated("J6", "a run without faults failed: \(job.failure ?? "")") }
+    world.clock += 3_600_000
+  }
+
+  private func plan(_ options: JobOptions) -> JobReport? {
+    world.note("a plan")
+    var options = options
+    options.isDryRun = true
+    let job = job(options, steps: .all, isExposed: false)
+    work([job], dayShift: false)
+    if job.report == nil { world.violated("J6", "a plan failed: \(job.failure ?? "")") }
+    return job.report
+  }
+
   private func checkQuiet() {
     let before = world.log.workspaces.mapValues(\.count)
     world.note("a quiet night")
     let quiet = job(JobOptions(), steps: .all, isExposed: false)
     work([quiet], dayShift: false)
-    if quiet.process.writes > 0 { world.violated("J7", "a quiet run made \(quiet.process.writes) writes") }
-    for (id, events) in world.log.workspaces {
-      for event in events.dropFirst(before[id] ?? 0) where event.type != "WorkspaceObserved" {
-        world.violated("J7", "a quiet run appended \(event.type) to \(id)")
-      }
-    }
+    QuietChecker(world: world, job: quiet, before: before).check()
   }
 }
 
@@ -161,8 +236,10 @@ final class SimulatedJob: @unchecked Sendable {
   // Unchecked: the scheduler keeps everything on one thread.
   let process: SimulatedProcess
   let options: JobOptions
-  private let steps: SyncJob.Steps
+  let steps: SyncJob.Steps
   private let only: WorkspaceID?
+  /// The workspaces that it is to work on.
+  private(set) var configured: Set<WorkspaceID> = []
   private(set) var isDone = false
   private(set) var report: JobReport?
   private(set) var failure: String?
@@ -176,6 +253,9 @@ final class SimulatedJob: @unchecked Sendable {
 
   func start() {
     let job = syncJob()
+    for (id, workspace) in process.world.checker.workspaces {
+      process.conduct.availableMost[id] = workspace.models.values.count { $0.available != nil }
+    }
     Task(executorPreference: process.world.scheduler) { [self] in
       do {
         report = try await job.run()
@@ -193,7 +273,14 @@ final class SimulatedJob: @unchecked Sendable {
     let context = JobContext(
       ledger: SimulatedLog(process: process), memory: SimulatedMemory(process: process),
       locks: SimulatedLocks(process: process), storage: SimulatedStorage(process: process), run: process.run,
-      now: { world.clock }, randomID: { world.dice.uuid() }, options: options, progress: { _ in },
+      now: { world.clock }, randomID: { world.dice.uuid() }, options: options,
+      progress: { progress in
+        switch progress {
+        case .observing(let id): process.conduct.told.insert(id.text)
+        case .exporting: process.conduct.toldStored += 1
+        case .importing: process.conduct.toldSent += 1
+        }
+      },
       isStopping: { process.isStopping },
       pause: { _ in
         await world.scheduler.turn()
@@ -201,6 +288,7 @@ final class SimulatedJob: @unchecked Sendable {
         if process.isDead { throw ProcessDied() }
       })
     let configured = world.sources.filter(\.isConfigured)
+    self.configured = Set(configured.filter { only == nil || $0.id == only }.map(\.id))
     let workspaces = configured.filter { only == nil || $0.id == only }.map { site in
       SourceWorkspace(
         id: site.id, connection: WorkspaceConnected(registry: "sim:\(site.id)", kind: "mlflow", promoted: site.rule),

@@ -6,17 +6,19 @@ import Storage
 
 extension LogChecker.Workspace {
   mutating func connect(_ fact: Fact) {
-    let promoted = fact.object["promoted"] as? [String: [String]]
-    aliases = promoted?["aliases"] ?? []
-    stages = promoted?["stages"] ?? []
+    let promoted = fact.object["promoted"] as? [String: Any]
+    aliases = promoted?["aliases"] as? [String] ?? []
+    stages = promoted?["stages"] as? [String] ?? []
+    takesAll = promoted?["versions"] as? String == "all"
     isConnected = true
     ruleChanged = fact.world.clock
     for id in models.keys { noteCurrent(id) }
   }
 
   private mutating func noteCurrent(_ id: String) {
-    guard let model = models[id], let key = current(of: model) else { return }
-    models[id]?.everCurrent.insert(key)
+    guard let model = models[id] else { return }
+    let promoted = promoted(of: model)
+    models[id]?.everCurrent.formUnion(promoted)
   }
 
   /// Takes in an event about a model.
@@ -26,7 +28,9 @@ extension LogChecker.Workspace {
   ) {
     let id = fact.text("model")
     if fact.event.type == "ModelVersionRegistered" {
-      var model = models[id] ?? .init(name: fact.text("name"), created: Int64(fact.number("model_created")))
+      var model =
+        models[id]
+        ?? .init(name: fact.text("name"), first: fact.text("name"), created: Int64(fact.number("model_created")))
       model.name = fact.text("name")
       var version = model.versions[fact.key] ?? .init()
       version.isDeleted = false
@@ -40,7 +44,9 @@ extension LogChecker.Workspace {
     case "ModelVersionDeleted":
       delete(fact, id)
     case "ModelRenamed": models[id]?.name = fact.text("to")
-    case "ModelDescribed" where fact.optionalNumber("version") == nil:
+    case "ModelDescribed":
+      checkDescription(fact)
+      guard fact.optionalNumber("version") == nil else { break }
       models[id]?.description = fact.text("description")
       models[id]?.tags = fact.object["tags"] as? [String: String] ?? [:]
     case "StageTransitioned": models[id]?.versions[fact.key]?.stage = fact.text("to")
@@ -67,6 +73,7 @@ extension LogChecker.Workspace {
   /// J11: what is said to be gone was gone at some time since the job began.
   private mutating func delete(_ fact: Fact, _ id: String) {
     models[id]?.versions[fact.key]?.isDeleted = true
+    thinned.insert(id)
     guard let site = fact.world.sources.first(where: { $0.id.text == fact.event.workspace }) else { return }
     let isTrue = site.registry.wasAbsent(
       fact.text("name"), fact.key.number, created: fact.key.created, since: fact.since)
@@ -85,6 +92,8 @@ extension LogChecker.Workspace {
       models[id]?.versions[fact.key]?.exportGeneration = fact.number("generation") + 1
     case "ModelImported": imported(fact, id, names)
     case "ImportLost": lost(fact, id)
+    case "ExportFailed", "ImportFailed": failed(fact, id)
+    case "MarketplaceDriftFound": drifted(fact, id)
     case "MarketplacePromotionSet": promoted(fact, id)
     default: break
     }
@@ -100,9 +109,12 @@ extension LogChecker.Workspace {
     if version.export != nil { fact.violates("J1", "a second live export") }
     if version.exportGeneration != fact.number("generation") { fact.violates("J1", "another generation is open") }
     if !model.everCurrent.contains(fact.key) { fact.violates("J2", "the version was never promoted before") }
+    checkPause(fact, after: version.exportFailure)
+    models[id]?.versions[fact.key]?.exportFailure = nil
     models[id]?.versions[fact.key]?.export = (fact.number("generation"), fact.text("export_id"))
     exports[fact.text("export_id")] = fact.text("manifest_sha256")
     let folder = String(fact.text("uri").dropFirst("file:///simulated/".count))
+    folders[fact.text("export_id")] = folder
     let path = "\(folder)/manifest.json"
     guard !fact.world.storage.rotten.contains(path) else { return }
     guard let bytes = fact.world.storage.files[path] else { return fact.violates("J3", "\(path) is missing") }
@@ -125,12 +137,22 @@ extension LogChecker.Workspace {
     if exports[fact.text("export_id")] != fact.text("manifest_sha256") {
       fact.violates("J2", "no earlier export has its id and digest")
     }
+    if version.export?.id == version.importFailure?.export { checkPause(fact, after: version.importFailure) }
+    models[id]?.versions[fact.key]?.importFailure = nil
     let name = fact.text("marketplace_name")
     if !names.values.contains(where: { $0.workspace == fact.event.workspace && $0.name == name }) {
       fact.violates("J5", "'\(name)' was never given to this workspace")
     }
-    models[id]?.versions[fact.key]?.live = (fact.number("generation"), fact.number("marketplace_version"))
+    models[id]?.versions[fact.key]?.live = .init(
+      generation: fact.number("generation"), number: fact.number("marketplace_version"), export: fact.text("export_id"),
+      run: fact.object["marketplace_run_id"] as? String, at: fact.world.clock)
     models[id]?.marketplaceName = name
+    let other = models.first { other, model in
+      other != id && model.isAlive && model.marketplaceName.map { ByteName($0) == ByteName(name) } ?? false
+    }
+    if let other, fact.world.running.count == 1 {
+      fact.violates("J5", "'\(name)' is \(other.value.name)'s, which is alive")
+    }
   }
 
   /// J11 for the marketplace: a version said to be lost is not there under its key.
@@ -138,6 +160,7 @@ extension LogChecker.Workspace {
     guard models[id]?.versions[fact.key]?.live?.generation == fact.number("generation") else { return }
     models[id]?.versions[fact.key]?.live = nil
     models[id]?.versions[fact.key]?.importGeneration = fact.number("generation") + 1
+    models[id]?.everAvailable.remove(fact.number("marketplace_version"))
     if models[id]?.available == fact.number("marketplace_version") { models[id]?.available = nil }
     let registry = fact.world.marketplace
     let found = registry.models[ByteName(fact.text("marketplace_name"))]?.versions[fact.number("marketplace_version")]
@@ -153,6 +176,9 @@ extension LogChecker.Workspace {
     let to = fact.optionalNumber("to")
     if model.available != fact.optionalNumber("from") { fact.violates("J8", "it was not \(model.available as Any)") }
     models[id]?.available = to
+    models[id]?.drift = nil
+    checkCause(fact, model)
+    if to == nil, fact.text("cause") != "drift" { checkLimit(fact, id) }
     guard fact.text("cause") != "drift", ruleChanged < fact.since else { return }
     let key = current(of: model)
     let live = key.flatMap { model.versions[$0]?.live?.number }

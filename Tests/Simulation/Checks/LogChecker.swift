@@ -17,13 +17,37 @@ struct LogChecker {
     /// Generation and id of the live export.
     var export: (generation: Int, id: String)?
     var exportGeneration = 1
-    /// Generation and marketplace version of the live import.
-    var live: (generation: Int, number: Int)?
+    var live: Import?
     var importGeneration = 1
+    /// The last failure of each since the last success.
+    var exportFailure: Failure?
+    var importFailure: Failure?
+  }
+
+  struct Import {
+    var generation: Int
+    /// The marketplace version.
+    var number: Int
+    /// The export that it was made from.
+    var export: String
+    /// Its run in the marketplace.
+    var run: String?
+    /// When it was told of.
+    var at: Int64
+  }
+
+  struct Failure {
+    var code: String
+    var isRetriable: Bool
+    var generation: Int
+    var export: String
+    var recorded: Int64
   }
 
   struct Model {
     var name: String
+    /// Its name when it was first seen.
+    let first: String
     var created: Int64
     var versions: [VersionKey: Version] = [:]
     var aliases: [String: VersionKey] = [:]
@@ -32,6 +56,12 @@ struct LogChecker {
     var everCurrent: Set<VersionKey> = []
     var marketplaceName: String?
     var available: Int?
+    /// What was promoted at some time, and not lost since.
+    var everAvailable: Set<Int> = []
+    /// What was told to be changed by hand, until it is settled, and when.
+    var drift: (expected: String, at: Int64)?
+
+    var isAlive: Bool { versions.values.contains { !$0.isDeleted } }
 
     func current(_ aliases: [String], _ stages: [String]) -> VersionKey? {
       for alias in aliases {
@@ -52,8 +82,36 @@ struct LogChecker {
     var ruleChanged: Int64 = 0
     var models: [String: Model] = [:]
     var exports: [String: String] = [:]
+    /// Where each export lies.
+    var folders: [String: String] = [:]
+    var takesAll = false
+    /// Which versions were current before the events that an observation led to.
+    var currentBefore: [String: VersionKey]?
+    var changes = 0
+    /// Models of which an observation found versions gone.
+    var thinned: Set<String> = []
 
     func current(of model: Model) -> VersionKey? { isConnected ? model.current(aliases, stages) : nil }
+
+    /// What is to be exported and imported.
+    func promoted(of model: Model) -> Set<VersionKey> {
+      guard isConnected, takesAll else { return Set([current(of: model)].compactMap(\.self)) }
+      let named = Set(aliases.compactMap { model.aliases[$0] })
+      return Set(
+        model.versions.filter { !$0.value.isDeleted && (stages.contains($0.value.stage) || named.contains($0.key)) }
+          .keys)
+    }
+
+    /// Whether another incarnation goes on under the marketplace name of a model.
+    func hasSuccessor(_ id: String) -> Bool {
+      guard let name = models[id]?.marketplaceName.map({ ByteName($0) }) else { return false }
+      return models.contains { other, model in
+        guard other != id, let known = model.marketplaceName, ByteName(known) == name else { return false }
+        let current = current(of: model)
+        guard let current else { return false }
+        return model.available != nil || model.versions[current]?.live != nil
+      }
+    }
   }
 
   private(set) var workspaces: [String: Workspace] = [:]
@@ -62,39 +120,55 @@ struct LogChecker {
   private var manifests: [String: [String: (size: Int, sha256: String)]] = [:]
 
   mutating func appended(_ event: RecordedEvent, by process: SimulatedProcess) {
-    appended(event, in: process.world, since: process.began)
+    appended(event, in: process.world, since: process.began, process)
   }
 
   /// An event of no job: only what it says is taken in.
-  mutating func appended(_ event: RecordedEvent, in world: World) { appended(event, in: world, since: world.clock) }
+  mutating func appended(_ event: RecordedEvent, in world: World) {
+    appended(event, in: world, since: world.clock, nil)
+  }
 
-  private mutating func appended(_ event: RecordedEvent, in world: World, since: Int64) {
+  private mutating func appended(
+    _ event: RecordedEvent, in world: World, since: Int64, _ process: SimulatedProcess?
+  ) {
     guard let data = event.data,
       let object = try? JSONSerialization.jsonObject(with: Data(data.utf8)) as? [String: Any]
     else { return world.violated("L", "\(event.workspace)/\(event.sequence) has no object for data") }
-    let fact = Fact(event: event, object: object, world: world, since: since)
+    let fact = Fact(event: event, object: object, world: world, since: since, process: process)
+    process?.conduct.facts.append(fact)
     var workspace = workspaces[event.workspace] ?? Workspace()
+    workspace.noteBefore(fact)
     switch event.type {
     case "WorkspaceConnected": workspace.connect(fact)
     case "WorkspaceDisconnected":
       workspace.isConnected = false
       workspace.ruleChanged = world.clock
-    case "WorkspaceObserved": break
+    case "WorkspaceObserved": workspace.observed(fact)
     case "MarketplaceNameAssigned": assign(fact)
     default: workspace.change(fact, names: names, manifests: &manifests)
     }
     workspaces[event.workspace] = workspace
+    let available = workspace.models.values.count { $0.available != nil }
+    for process in world.running {
+      let most = process.conduct.availableMost[event.workspace] ?? 0
+      process.conduct.availableMost[event.workspace] = max(most, available)
+    }
   }
 
   /// J5: no two models' names look alike.
   private mutating func assign(_ fact: Fact) {
     let name = fact.text("name")
-    let folded = name.folding(options: [.caseInsensitive], locale: nil).uppercased().lowercased()
-      .precomposedStringWithCanonicalMapping
+    let folded = Self.folded(name)
     if let owner = names[folded] {
       fact.violates("J5", "'\(name)' of \(fact.text("workspace")) looks like '\(owner.name)' of \(owner.workspace)")
     }
     names[folded] = (fact.text("workspace"), fact.text("source_name"), name)
+  }
+
+  /// What two names that look alike have in common.
+  static func folded(_ name: String) -> String {
+    name.folding(options: [.caseInsensitive], locale: nil).uppercased().lowercased()
+      .precomposedStringWithCanonicalMapping
   }
 
   /// J3: a file of a finished export was written, changed or removed.
@@ -146,6 +220,8 @@ struct Fact {
   let world: World
   /// When the process that appended it began.
   let since: Int64
+  /// The process that appended it, if a job did.
+  let process: SimulatedProcess?
 
   func text(_ key: String) -> String { object[key] as? String ?? "" }
   func optionalNumber(_ key: String) -> Int? { object[key] as? Int }

@@ -13,9 +13,12 @@ struct WorldChecker {
     for site in world.sources where site.isConfigured {
       checkMirror(site)
       checkOutcome(site)
+      checkSkipped(site)
+      checkSourceTags(site)
     }
     checkMarketplace()
     checkImports()
+    ContentChecker(world: world).check()
   }
 
   /// The log says of every living model and version what its registry says.
@@ -27,7 +30,7 @@ struct WorldChecker {
         violated("J8", "\(site.id): two living models are called \(model.name)")
       }
     }
-    for (name, model) in site.registry.models where !model.versions.isEmpty {
+    for (name, model) in site.registry.models where !model.versions.isEmpty && name.isKeepable {
       guard let logged = found.removeValue(forKey: name), logged.created == model.created else {
         violated("J8", "\(site.id): the log does not know \(name.text)")
         continue
@@ -44,8 +47,8 @@ struct WorldChecker {
           violated("J8", "\(site.id): \(name.text) \(alias) names v\(number), the log says otherwise")
         }
       }
-      let tags = Dictionary(model.tags.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
-      if model.description != logged.description || tags != logged.tags {
+      let expected = DescriptionChecker.expected(of: model)
+      if expected.description != logged.description || expected.tags != logged.tags {
         violated("J8", "\(site.id): \(name.text) is described otherwise than the log says")
       }
       for alias in logged.aliases.keys where model.aliases[alias] == nil {
@@ -68,15 +71,43 @@ struct WorldChecker {
         }
         continue
       }
+      if site.rule.versions == .all { checkOthers(site, model, logged) }
       let version = logged.versions[.init(number: current.version, created: current.created)]
       guard let live = version?.live else {
-        checkExcuse(site, model, current)
+        checkExcuse(site, model, current, logged)
         continue
       }
       if logged.available != live.number {
         violated("J8", "\(site.id): \(logged.name) means v\(current.version), \(logged.available as Any) is available")
       }
       checkBytes(site, current, name: logged.marketplaceName ?? "", number: live.number, id: id)
+    }
+  }
+
+  /// What cannot be kept is named.
+  private func checkSkipped(_ site: SourceSite) {
+    let items = report.workspaces.first { $0.workspace == site.id }?.items ?? []
+    let expected = site.registry.models.keys.filter { !$0.isKeepable }
+    let told = items.filter { $0.action == .skipped }
+    if told.count != expected.count || told.contains(where: { $0.trouble?.code != "unkeepable_name" }) {
+      violated("J6", "\(site.id): \(expected.count) names cannot be kept, \(told.count) are told of")
+    }
+  }
+
+  /// An owner who asked for it finds the marketplace's name at the version; nobody else finds anything.
+  private func checkSourceTags(_ site: SourceSite) {
+    let items = report.workspaces.first { $0.workspace == site.id }?.items ?? []
+    for item in items where item.action == .imported && site.tagsSource {
+      let version = site.registry.models[ByteName(item.model)]?.versions[item.version ?? 0]
+      if let version, version.tags["marketplace.name"] != item.marketplaceName {
+        violated("J8", "\(site.id): \(item.model) does not say that it is \(item.marketplaceName ?? "")")
+      }
+    }
+    guard !site.tagsSource else { return }
+    for model in site.registry.models.values {
+      for version in model.all where version.tags["marketplace.name"] != nil {
+        violated("J8", "\(site.id): \(model.name) v\(version.version) was tagged, and nobody asked for it")
+      }
     }
   }
 
@@ -90,18 +121,30 @@ struct WorldChecker {
     return nil
   }
 
+  /// Where all promoted versions are wanted each is imported, or failed with a reason.
+  private func checkOthers(_ site: SourceSite, _ model: ModelRecord, _ logged: LogChecker.Model) {
+    let named = Set(site.rule.aliases.compactMap { model.aliases[$0] })
+    for version in model.all where site.rule.stages.contains(version.stage) || named.contains(version.version) {
+      if logged.versions[.init(number: version.version, created: version.created)]?.live == nil {
+        checkExcuse(site, model, version, logged)
+      }
+    }
+  }
+
   private func checkBytes(_ site: SourceSite, _ source: ModelVersion, name: String, number: Int, id: String) {
     guard let made = world.marketplace.models[ByteName(name)]?.versions[number] else {
       return violated("J4", "\(name) v\(number) is not in the marketplace")
     }
     guard let original = site.registry.originals[source.source] else { return }
-    if world.marketplace.files(of: made.source) != original {
+    if !original.contains(where: { $0 == world.marketplace.files(of: made.source) }) {
       violated("J3", "\(name) v\(number) has other bytes than \(site.id)'s \(source.name) v\(source.version)")
     }
   }
 
   /// J6: only what cannot be copied is not, and the report says why.
-  private func checkExcuse(_ site: SourceSite, _ model: ModelRecord, _ version: ModelVersion) {
+  private func checkExcuse(
+    _ site: SourceSite, _ model: ModelRecord, _ version: ModelVersion, _ logged: LogChecker.Model
+  ) {
     let items = report.workspaces.first { $0.workspace == site.id }?.items ?? []
     let item = items.first {
       ByteName($0.model) == ByteName(model.name) && $0.version == version.version && $0.isFailure && $0.trouble != nil
@@ -117,13 +160,35 @@ struct WorldChecker {
       case "unsupported_source": version.source.hasPrefix("s3:")
       case "missing_artifacts", "not_found": files.isEmpty
       case "missing_mlmodel": files["MLmodel"] == nil
-      case "name_collision": true
+      case "name_collision":
+        isTaken(logged.first, site, logged) && isTaken(logged.name, site, logged)
+      case "illegal_name": Self.isIllegal("\(site.id).\(logged.name)") || Self.isIllegal("\(site.id).\(model.name)")
       default: false
       }
     if !isJustified {
       let message = item?.trouble?.message ?? ""
       violated("J6", "\(site.id): \(model.name) v\(version.version) failed with \(code): \(message)")
     }
+  }
+
+  /// Whether a model may not have the marketplace name made from one of its names: it was given to another name that
+  /// looks alike, or another living model has it or may come before.
+  private func isTaken(_ name: String, _ site: SourceSite, _ model: LogChecker.Model) -> Bool {
+    let folded = LogChecker.folded("\(site.id).\(name)")
+    if Self.isIllegal("\(site.id).\(name)") { return true }
+    guard let owner = world.checker.names[folded] else { return false }
+    if owner.workspace != site.id.text || ByteName(owner.source) != ByteName(name) { return true }
+    let models =
+      world.checker.workspaces[site.id.text]?.models.values.filter { $0.isAlive && $0.created != model.created } ?? []
+    return models.contains { other in
+      let names = [other.first, other.name].map { ByteName($0) }
+      return names.contains(ByteName(name)) || other.marketplaceName.map { LogChecker.folded($0) == folded } ?? false
+    }
+  }
+
+  /// Whether no registered model may have the name.
+  private static func isIllegal(_ name: String) -> Bool {
+    name.unicodeScalars.count > 256 || name.unicodeScalars.contains { "/:\u{9}\u{7f}".unicodeScalars.contains($0) }
   }
 
   /// J4 and J8: the marketplace promotes what the log says is available, and nothing else of ours.

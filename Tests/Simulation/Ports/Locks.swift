@@ -48,7 +48,9 @@ struct SimulatedLockSession: LockSession, @unchecked Sendable {
   func tryLock(_ key: Int64) async throws -> Bool {
     try await process.call(.locks, "lock") {
       try alive()
-      return process.world.locks.tryLock(key, session)
+      let isTaken = process.world.locks.tryLock(key, session)
+      if !isTaken { process.conduct.refused.insert(key) }
+      return isTaken
     }
   }
 

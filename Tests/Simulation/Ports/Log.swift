@@ -30,6 +30,11 @@ final class LogState {
         !self.events(cause.workspace).isEmpty
       else { throw LedgerError(.unknownCause(cause), "The cause is not in the log.") }
     }
+    if events.contains(where: {
+      $0.type == "ModelDescribed" && $0.data.contains("unacceptable") && $0.data.contains(#""version":"#)
+    }) {
+      throw LedgerError(.invalidEvent(index: nil, byteOffset: nil), "It is unacceptable.")
+    }
     var known: [UUID: Int64] = [:]
     var first: [UUID: NewEvent] = [:]
     for event in events {
@@ -104,7 +109,8 @@ struct SimulatedLog: EventLog {
   func read(
     workspace: String, after cursor: SequenceCursor, types: [String]?, limit: Int
   ) async throws -> EventPage<SequenceCursor> {
-    try await process.call(.log, "read events", at: workspace) {
+    if workspace == "marketplace" { process.conduct.nameReadings += 1 }
+    return try await process.call(.log, "read events", at: workspace) {
       let events = process.world.log.events(workspace).dropFirst(Int(cursor.sequence))
         .filter { types?.contains($0.type) ?? true }.prefix(limit)
       return EventPage(

@@ -34,6 +34,7 @@ struct SimulatedMemory: JobMemory {
   ) async throws -> String {
     try await process.call(.memory, "replace an export's claim", writes: true) {
       let key = MemoryState.ClaimKey(identity: identity, generation: generation)
+      process.conduct.replaced += 1
       if state.claims[key] == given { state.claims[key] = fresh.uuidString.lowercased() }
       return state.claims[key] ?? given
     }

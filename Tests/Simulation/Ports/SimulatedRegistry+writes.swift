@@ -102,6 +102,9 @@ extension SimulatedRegistry {
   /// Not idempotent.
   func createRun(_ run: NewRun) async throws -> Run {
     try await write("create a run") {
+      guard state.experiments[run.experimentID]?.isDeleted == false else {
+        throw refused("the experiment is not active")
+      }
       let id = state.freshID()
       let made = Run(
         id: id, experimentID: run.experimentID, name: run.name ?? "", userID: run.userID ?? "",
@@ -114,8 +117,15 @@ extension SimulatedRegistry {
 
   private func changeRun(_ id: String, _ work: (inout Run) -> Void) throws {
     guard var run = state.runs[id] else { throw absent("run \(id)") }
+    let wasDeleted = run.isDeleted
     work(&run)
+    // A deleted run takes nothing but its restoration.
+    if wasDeleted, run.isDeleted { throw refused("the run is not active") }
     state.runs[id] = run
+  }
+
+  private func refused(_ message: String) -> RegistryError {
+    RegistryError(.refused, operation: "writing", message: message)
   }
 
   func logBatch(run id: String, metrics: [Metric], params: [Param], tags: [Tag]) async throws {
@@ -123,8 +133,9 @@ extension SimulatedRegistry {
       try changeRun(id) { run in
         for param in params where run.params[param.key] == nil { run.params.append(param) }
         for tag in tags { run.tags = run.tags.filter { $0.key != tag.key } + [tag] }
-        for metric in metrics {
-          if state.histories[id]?.contains(metric) != true { state.histories[id, default: []].append(metric) }
+        let known = Set(state.histories[id] ?? [])
+        state.histories[id, default: []] += metrics.filter { !known.contains($0) }
+        for metric in Dictionary(metrics.map { ($0.key, $0) }, uniquingKeysWith: { $1 }).values {
           run.metrics = run.metrics.filter { $0.key != metric.key } + [metric]
         }
       }
@@ -156,7 +167,10 @@ extension SimulatedRegistry {
   }
 
   func deleteRun(_ id: String) async throws {
-    try await write("delete a run") { try changeRun(id) { $0.lifecycleStage = "deleted" } }
+    try await write("delete a run") {
+      guard state.runs[id] != nil else { throw absent("run \(id)") }
+      state.runs[id]?.lifecycleStage = "deleted"
+    }
   }
 
   func runs(inExperiments experiments: [String], tagged tag: Tag) async throws -> [Run] {
@@ -169,6 +183,7 @@ extension SimulatedRegistry {
   /// Not idempotent.
   func createLoggedModel(_ model: NewLoggedModel) async throws -> LoggedModel {
     try await write("create a logged model") {
+      guard model.params.count <= NewLoggedModel.paramsMax else { throw refused("too many parameters at once") }
       let id = "m-\(state.freshID())"
       let made = LoggedModel(
         id: id, experimentID: model.experimentID, name: model.name, created: now, lastUpdated: now,

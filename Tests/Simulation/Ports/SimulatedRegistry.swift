@@ -10,16 +10,30 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
   func read<Answer>(
     _ name: StaticString, about model: String? = nil, of listed: String? = nil, _ effect: () throws -> Answer
   ) async throws -> Answer {
-    try await process.call(.registry, name, at: "\(state.id) \(model ?? listed ?? "")") {
-      try look(name, about: model)
-      return try effect()
+    try await counted(name) {
+      try await process.call(.registry, name, at: "\(state.id) \(model ?? listed ?? "")") {
+        try look(name, about: model)
+        return try effect()
+      }
+    }
+  }
+
+  private func counted<Answer>(_ name: StaticString, _ request: () async throws -> Answer) async throws -> Answer {
+    process.conduct.requests[state.id, default: [:]]["\(name)", default: 0] += 1
+    do {
+      return try await request()
+    } catch {
+      process.conduct.failed[state.id, default: 0] += 1
+      throw error
     }
   }
 
   func write<Answer>(_ name: StaticString, _ effect: () throws -> Answer) async throws -> Answer {
-    try await process.call(.registry, name, at: state.id, writes: true) {
-      try look(name, about: nil)
-      return try effect()
+    try await counted(name) {
+      try await process.call(.registry, name, at: state.id, writes: true) {
+        try look(name, about: nil)
+        return try effect()
+      }
     }
   }
 
@@ -60,7 +74,7 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
   /// A long listing is read in two pages; what changes between them may hide a model or show it as it was.
   func registeredModels() async throws -> [RegisteredModel] {
     let first = try await read("list models") { page().prefix(process.isExposed ? 2 : .max) }
-    guard first.count == 2 else { return Array(first) }
+    guard process.isExposed, first.count == 2 else { return Array(first) }
     let rest = try await read("list models, second page") { page().dropFirst(2) }
     let seen = Set(first.map { ByteName($0.name) })
     return first + rest.filter { !seen.contains(ByteName($0.name)) }
@@ -191,6 +205,7 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
       throw RegistryError(.refused, operation: "upload a file", message: "the length is not the one announced")
     }
     try await write("upload a file") {
+      process.conduct.sent += 1
       switch location {
       case .loggedModel(let id, _): state.artifacts[id, default: [:]][path] = all
       case .run(let id, let folder, _):

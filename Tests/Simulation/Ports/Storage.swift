@@ -109,10 +109,17 @@ final class SimulatedUpload: StorageUpload, @unchecked Sendable {
   private let process: SimulatedProcess
   private let path: String
   private var bytes: [UInt8] = []
+  private var isOpen = true
 
   init(process: SimulatedProcess, path: String) {
     self.process = process
     self.path = path
+    process.conduct.open += 1
+  }
+
+  private func close() {
+    if isOpen { process.conduct.open -= 1 }
+    isOpen = false
   }
 
   func write(_ chunk: [UInt8]) async throws {
@@ -123,6 +130,7 @@ final class SimulatedUpload: StorageUpload, @unchecked Sendable {
 
   func finish() async throws -> WrittenFile {
     try await process.call(.storage, "finish an upload", writes: true) {
+      close()
       process.world.storage.put(bytes, at: path)
       process.world.checker.written(path, in: process.world)
       return StreamDigest.of(bytes)
@@ -132,6 +140,8 @@ final class SimulatedUpload: StorageUpload, @unchecked Sendable {
   func finishUnlessPresent() async throws -> FinishedUpload {
     try await process.call(.storage, "finish an upload unless present", writes: true) {
       let file = StreamDigest.of(bytes)
+      close()
+      if !path.hasSuffix(".json"), !path.hasSuffix(".jsonl") { process.conduct.stored += 1 }
       guard process.world.storage.files[path] == nil else { return FinishedUpload(file: file, isNew: false) }
       process.world.storage.put(bytes, at: path)
       process.world.checker.written(path, in: process.world)
@@ -139,5 +149,5 @@ final class SimulatedUpload: StorageUpload, @unchecked Sendable {
     }
   }
 
-  func abandon() async {}
+  func abandon() async { close() }
 }

@@ -9,6 +9,7 @@ extension World {
     tick()
     guard let name = dice.pick(marketplace.models.keys.sorted()), let model = marketplace.models[name] else { return }
     count("marketplace changed by hand")
+    handChanged[name] = clock
     let number = dice.pick(model.all.map(\.version))
     switch (dice.below(9), number) {
     case (0, let number?), (1, let number?):
@@ -37,12 +38,33 @@ extension World {
         of: name.text, source: "s3://own", runID: nil, description: "own", tags: [], at: clock)
     default: break
     }
+    if aside.once(in: 4) { handDeleteRun() }
+  }
+
+  /// Somebody deletes a run of the marketplace, alone or with its experiment.
+  private func handDeleteRun() {
+    guard let id = aside.pick(marketplace.runs.keys.sorted()), let run = marketplace.runs[id] else { return }
+    let isWhole = aside.once(in: 2)
+    note("by hand: run \(id) deleted\(isWhole ? " with its experiment" : "")")
+    let gone = isWhole ? marketplace.runs.values.filter { $0.experimentID == run.experimentID }.map(\.id) : [id]
+    for id in gone {
+      marketplace.runs[id]?.lifecycleStage = "deleted"
+      runsDeleted[id] = clock
+    }
+    if isWhole { marketplace.experiments[run.experimentID]?.lifecycleStage = "deleted" }
   }
 
   /// A finished file in storage changes or is lost.
   func rot() {
     let exports = storage.files.keys.filter { $0.hasPrefix("exports/") }.sorted()
-    guard let path = dice.pick(exports), var bytes = storage.files[path], !bytes.isEmpty else { return }
+    guard let path = dice.pick(exports), storage.files[path]?.isEmpty == false else { return }
+    rot(path, by: &dice)
+  }
+
+  func rot(_ path: String) { rot(path, by: &aside) }
+
+  private func rot(_ path: String, by dice: inout Dice) {
+    guard var bytes = storage.files[path], !bytes.isEmpty else { return }
     count("stored file rotten")
     note("storage: \(path) rots")
     switch dice.below(3) {
@@ -71,7 +93,10 @@ extension World {
   func administer() {
     for index in sources.indices where dice.once(in: 30) {
       switch dice.below(4) {
-      case 0: sources[index].rule = Self.rules[dice.below(Self.rules.count)]
+      case 0:
+        let versions = sources[index].rule.versions
+        sources[index].rule = Self.rules[dice.below(Self.rules.count)]
+        sources[index].rule.versions = versions
       case 1: sources[index].isConfigured.toggle()
       case 2: disconnect(index)
       default:

@@ -46,7 +46,12 @@ extension World {
           Metric(key: "auc", value: Double(dice.below(1_000)) / 1_000, timestamp: clock, step: clock))
       }
     case 3: loseFiles(of: registry.models[name]?.versions[number], in: registry)
-    default: addVersion(to: name.text, in: registry)
+    default:
+      if aside.once(in: 2) { overwrite(registry.models[name]?.versions[number], in: registry) }
+      if aside.once(in: 3) { renameExperiment(in: registry) }
+      if aside.once(in: 3) { bringBack(in: registry) }
+      if aside.once(in: 4) { forgetNewest(of: name, in: registry) }
+      addVersion(to: name.text, in: registry)
     }
   }
 
@@ -54,23 +59,29 @@ extension World {
   private static let names = ["a", "A", "b", "c", "caf\u{e9}", "cafe\u{301}", "d.e", "stra\u{df}e", "STRASSE", "f g"]
 
   private func createModel(in registry: RegistryState) {
-    guard let name = dice.pick(Self.names) else { return }
+    guard var name = dice.pick(Self.names) else { return }
+    if plan.kind == .crowd { name = "model \(aside.below(80))" }
+    if plan.kind == .rich, aside.once(in: 4) { name = Self.strangeNames[aside.below(Self.strangeNames.count)] }
     note("\(registry.id) \(name) created")
-    guard registry.createModel(name, description: "about \(name)", at: clock) else { return }
+    let description = plan.kind == .rich && aside.once(in: 3) ? edgeText() : "about \(name)"
+    guard registry.createModel(name, description: description, at: clock) else { return }
     if !dice.once(in: 5) { addVersion(to: name, in: registry) }
   }
 
   /// Trains and registers: a run, a logged model on MLflow 3, files, and a version.
   private func addVersion(to name: String, in registry: RegistryState) {
     tick()
-    let files = modelFiles()
+    let mlmodel = makeMLmodel()
+    let files = modelFiles(mlmodel)
     let run = dice.once(in: 6) ? nil : makeRun(in: registry)
     var source: String
     if registry.major >= 3, !dice.once(in: 4) || run == nil {
       let id = "m-\(registry.freshID())"
       registry.loggedModels[id] = LoggedModel(
-        id: id, experimentID: run?.experimentID ?? "0", name: "model", created: clock, lastUpdated: clock,
-        artifactURI: "mlflow-artifacts:/0/models/\(id)/artifacts", status: "LOGGED_MODEL_READY", sourceRunID: run?.id)
+        id: id, experimentID: run?.experimentID ?? "0", name: aside.once(in: 2) ? "model" : "forest", created: clock,
+        lastUpdated: clock, artifactURI: "mlflow-artifacts:/0/models/\(id)/artifacts", status: "LOGGED_MODEL_READY",
+        sourceRunID: run?.id)
+      measure(id, run, in: registry)
       registry.artifacts[id] = files
       source = "models:/\(id)"
     } else {
@@ -79,23 +90,36 @@ extension World {
       for (path, bytes) in files { registry.artifacts[home.id, default: [:]]["\(folder)/\(path)"] = bytes }
       source = "\(home.artifactURI)/\(folder)"
     }
-    if dice.once(in: 25) { source = "s3://bucket/\(dice.below(100))" }
+    if dice.once(in: 25), run != nil { source = "s3://bucket/\(dice.below(100))" }
     let version = registry.createVersion(
-      of: name, source: source, runID: run?.id, description: dice.once(in: 3) ? "made at \(clock)" : "",
-      tags: dice.once(in: 3) ? [Tag("team", "t\(dice.below(3))")] : [], at: clock,
+      of: name, source: source, runID: run?.id,
+      description: plan.kind == .rich && aside.once(in: 3) ? edgeText() : dice.once(in: 3) ? "made at \(clock)" : "",
+      tags: (dice.once(in: 3) ? [Tag("team", "t\(dice.below(3))")] : []) + moreTags(), at: clock,
       status: dice.once(in: 60) ? "FAILED_REGISTRATION" : "READY")
     guard let version else { return }
-    registry.originals[source] = source.hasPrefix("s3:") ? nil : files
+    if !source.hasPrefix("s3:") {
+      registry.originals[source] = [files]
+      if let file = files["MLmodel"], file.count <= Self.mlmodelBytes { registry.mlmodels[source] = mlmodel }
+    }
     note("\(registry.id) \(name) v\(version.version) registered, \(source)")
     if dice.once(in: 2) { promote(version.version, of: name, in: registry) }
   }
 
-  private func modelFiles() -> [String: [UInt8]] {
+  private func modelFiles(_ mlmodel: (flavors: [String], signature: [String: String])) -> [String: [UInt8]] {
+    let flavors = mlmodel.flavors.map { "  \($0): {}\n" }.joined()
+    let parts = mlmodel.signature.sorted { $0.key < $1.key }.map { "  \($0.key): '\($0.value)'\n" }.joined()
     var files = [
-      "MLmodel": Array("flavors:\n  sklearn: {}\nuuid: \(dice.hex(12))\n".utf8), "model.pkl": Array(dice.hex(40).utf8),
+      "MLmodel": Array(
+        "flavors:\n\(flavors)uuid: \(dice.hex(12))\n\(parts.isEmpty ? "" : "signature:\n\(parts)")".utf8),
+      "model.pkl": Array(dice.hex(40).utf8),
     ]
     if dice.once(in: 3) { files["data/empty"] = [] }
     if dice.once(in: 30) { files["MLmodel"] = nil }
+    if plan.kind == .long, aside.once(in: 2) {
+      let rest = Self.mlmodelBytes + aside.below(2) - (files["MLmodel"]?.count ?? 0)
+      if aside.once(in: 3) { files["MLmodel"]? += Array(("#" + String(repeating: "x", count: rest - 1)).utf8) }
+      files["data/large"] = Array(repeating: UInt8(aside.below(256)), count: Self.largeBytes + aside.below(2))
+    }
     return files
   }
 
@@ -112,6 +136,7 @@ extension World {
       metrics: [Metric(key: "auc", value: 0.5, timestamp: clock)], tags: [Tag("mlflow.user", "ada")])
     registry.runs[id] = run
     registry.histories[id] = run.metrics
+    log(more: id, in: registry)
     if dice.once(in: 2) { registry.artifacts[id] = ["plot.txt": Array(dice.hex(10).utf8)] }
     return run
   }
@@ -161,13 +186,13 @@ extension World {
     let isModel = dice.once(in: 2)
     registry.change(name) { model in
       if isModel {
-        model.description = "at \(clock)"
+        model.description = plan.kind == .rich ? edgeText() : "at \(clock)"
         model.lastUpdated = clock
       } else {
         model.versions[number]?.description = "at \(clock)"
         model.versions[number]?.lastUpdated = clock
       }
-      if dice.once(in: 2) { model.tags = [Tag("stamp", "\(clock)")] }
+      if dice.once(in: 2) { model.tags = [Tag("stamp", "\(clock)")] + moreTags() }
     }
   }
 

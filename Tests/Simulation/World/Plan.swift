@@ -1,7 +1,22 @@
 /// What a seed's world is like: how large, how busy, how hostile. Worlds differ much, so that many seeds see more than
 /// one long life would.
 struct Plan: Sendable {
+  /// What is peculiar to a world.
+  enum Kind: Sendable {
+    /// Nothing.
+    case ordinary
+    /// Sixty-five workspaces.
+    case organisation
+    /// Texts, tags and parameters at the bounds of what is kept, and names that nobody can keep.
+    case rich
+    /// Many models in one workspace.
+    case crowd
+    /// Large files and long metric histories.
+    case long
+  }
+
   let seed: UInt64
+  let kind: Kind
   let workspaces: Int
   let models: Int
   let nights: Int
@@ -28,15 +43,25 @@ struct Plan: Sendable {
   /// The most jobs at once.
   let jobs: Int
 
+  /// How much there is to live, roughly.
+  var size: Int { workspaces * (models + 2) * nights * (changes + jobs) * (kind == .long ? 4 : 1) }
+
   init(seed: UInt64) {
     var dice = Dice(seed)
     self.seed = seed
     // One world in sixteen is the whole organisation.
     let isLarge = dice.once(in: 16)
-    workspaces = isLarge ? 65 : 1 + dice.below(4)
-    models = isLarge ? 2 : 1 + dice.below(5)
-    nights = isLarge ? 6 : 8 + dice.below(60)
-    changes = isLarge ? 1 : 1 + dice.below(8)
+    var aside = Dice(seed ^ 0x0dd5_eed5)
+    let peculiar: [Int: Kind] = [0: .rich, 1: .rich, 2: .crowd, 3: .long]
+    kind = isLarge ? .organisation : peculiar[aside.below(16)] ?? .ordinary
+    let several = isLarge ? 0 : dice.below(4)
+    workspaces = isLarge ? 65 : kind == .crowd ? 1 : 1 + several
+    let few = isLarge ? 0 : dice.below(5)
+    models = isLarge ? 2 : kind == .crowd ? 60 : 1 + few
+    let long = isLarge ? 0 : dice.below(60)
+    nights = isLarge ? 6 : kind == .ordinary ? 8 + long : 4 + long / 8
+    let busy = isLarge ? 0 : dice.below(8)
+    changes = isLarge ? 1 : kind == .crowd ? 80 : 1 + busy
     marketplaceMajor = dice.once(in: 3) ? 2 : 3
     let mixture = dice.below(3)
     sourceMajors = (0..<65).map { mixture == 0 ? 2 : mixture == 1 ? 3 : 2 + ($0 % 2) }

@@ -7,6 +7,8 @@ struct ByteName: Hashable, Comparable {
   init(_ text: String) { self.text = text }
   static func == (a: Self, b: Self) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
   static func < (a: Self, b: Self) -> Bool { a.text.utf8.lexicographicallyPrecedes(b.text.utf8) }
+  /// Whether it can stand in an event.
+  var isKeepable: Bool { text.utf8.count <= 2_000 && !text.utf8.contains(0) }
   func hash(into hasher: inout Hasher) { for byte in text.utf8 { hasher.combine(byte) } }
 }
 
@@ -59,8 +61,10 @@ final class RegistryState {
   var loggedModels: [String: LoggedModel] = [:]
   /// Files by the run or logged model that they belong to, by path.
   var artifacts: [String: [String: [UInt8]]] = [:]
-  /// The files of each version as they were registered, by its source: what must arrive in the marketplace.
-  var originals: [String: [String: [UInt8]]] = [:]
+  /// The files of each version as they were at one time or another, by its source: what must arrive in the marketplace.
+  var originals: [String: [[String: [UInt8]]]] = [:]
+  /// What `MLmodel` says, by the source of the version.
+  var mlmodels: [String: (flavors: [String], signature: [String: String])] = [:]
   var sight: Sight = .ordinary
   /// When a version under this name last did not exist, for whoever was told so.
   private(set) var lastAbsent: [Place: Int64] = [:]

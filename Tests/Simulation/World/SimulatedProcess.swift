@@ -2,6 +2,7 @@ import Foundation
 import Postgres
 import Registry
 import Storage
+import Transfer
 
 /// The process died: nothing of it may reach the world any more, and nothing it still does in memory counts.
 struct ProcessDied: Error {}
@@ -37,10 +38,14 @@ final class SimulatedProcess: @unchecked Sendable {
   /// Writes to a registry, to storage or to what lies beside the log.
   var writes = 0
   var sessions: [LockState.Session] = []
+  let options: JobOptions
+  /// What it was seen to do, for those who check what it says of itself.
+  var conduct = Conduct()
 
-  init(_ world: World, run: UUID, isExposed: Bool, stopsAfter: Int = .max) {
+  init(_ world: World, run: UUID, options: JobOptions, isExposed: Bool, stopsAfter: Int = .max) {
     self.world = world
     self.run = run
+    self.options = options
     self.isExposed = isExposed
     self.stopsAfter = stopsAfter
     began = world.clock

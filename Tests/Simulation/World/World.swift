@@ -7,6 +7,8 @@ final class World: @unchecked Sendable {
   let scheduler = Scheduler()
   let plan: Plan
   var dice: Dice
+  /// For what was added later, so that the lives of older seeds go on as they were.
+  var aside: Dice
   /// Our clock, in milliseconds since 1970. It never stands still.
   var clock: Int64 = 1_767_225_600_000
   /// What has happened: changes by people, and calls of a port.
@@ -21,11 +23,20 @@ final class World: @unchecked Sendable {
   var checker = LogChecker()
   /// What each fault did, counted.
   var faults: [String: Int] = [:]
+  /// When somebody last changed a model of the marketplace by hand.
+  var handChanged: [ByteName: Int64] = [:]
+  /// When somebody last deleted a run of the marketplace by hand.
+  var runsDeleted: [String: Int64] = [:]
+  /// Metrics that were measured as NaN.
+  var oddities: Set<String> = []
+  /// Processes at work.
+  var running: [SimulatedProcess] = []
   var trace: ((String) -> Void)?
 
   init(_ plan: Plan) {
     self.plan = plan
     dice = Dice(plan.seed ^ 0x5151_5151)
+    aside = Dice(plan.seed ^ 0xa51d_e000)
     marketplace = RegistryState(id: "marketplace", major: plan.marketplaceMajor)
   }
 

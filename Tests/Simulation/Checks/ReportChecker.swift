@@ -1,0 +1,214 @@
+import Foundation
+import Ledger
+import Marketplace
+import Registry
+import Transfer
+
+/// Compares what a run says it did with what the log and the world saw of it.
+struct ReportChecker {
+  let world: World
+  let job: SimulatedJob
+  /// Whether nobody else worked meanwhile, so that what is due afterwards was due to this run.
+  let isAlone: Bool
+
+  private var process: SimulatedProcess { job.process }
+
+  func check() {
+    guard let report = job.report else { return }
+    if report.wasInterrupted != process.isStopping { violated("it does not say whether it was interrupted") }
+    checkUnattended(report)
+    checkSilence(report)
+    checkProgress()
+    for part in report.workspaces {
+      let facts = process.conduct.facts.filter { $0.event.workspace == part.workspace.text }
+      if job.options.isDryRun {
+        if !facts.isEmpty { violated("a plan appended events") }
+      } else {
+        checkNumbers(part, facts)
+        checkDeeds(part, facts)
+        checkHealing(part, facts)
+      }
+      checkActions(part)
+      checkBusy(part)
+    }
+    for fact in process.conduct.facts
+    where fact.event.workspace != "marketplace"
+      && !report.workspaces.contains(where: { $0.workspace.text == fact.event.workspace })
+    {
+      violated("\(fact.event.type) was appended to \(fact.event.workspace), which the report leaves out")
+    }
+    if isAlone, !job.options.isDryRun { LeftoverChecker(world: world, job: job).check() }
+  }
+
+  /// What the marketplace refused or did not answer is told.
+  private func checkSilence(_ report: JobReport) {
+    guard process.conduct.failed["marketplace"] ?? 0 > 0, report.marketplaceTrouble == nil else { return }
+    let isTold = report.workspaces.contains { $0.trouble != nil || $0.items.contains { $0.action == .failed } }
+    if !isTold { violated("a request to the marketplace failed, and nobody is told") }
+  }
+
+  /// Every file is told of, and nothing is left open behind it.
+  private func checkProgress() {
+    let conduct = process.conduct
+    if conduct.open > 0 { violated("\(conduct.open) uploads were left open") }
+    guard !process.isExposed else { return }
+    if job.options.workspacesConcurrent * job.options.modelsConcurrent == 1, conduct.nameReadings > 1 {
+      violated("the given names were read \(conduct.nameReadings) times")
+    }
+    // What is found to differ from what an earlier attempt left is given up before it is told of.
+    if conduct.sent != conduct.toldSent || !(0...conduct.replaced).contains(conduct.stored - conduct.toldStored) {
+      violated(
+        "\(conduct.stored) and \(conduct.sent) files moved, it told of \(conduct.toldStored) and \(conduct.toldSent)")
+    }
+  }
+
+  /// A model that another run was working on is named as busy.
+  private func checkBusy(_ part: WorkspaceReport) {
+    guard !process.conduct.refused.isEmpty, let log = world.checker.workspaces[part.workspace.text], part.trouble == nil
+    else { return }
+    for (id, model) in log.models {
+      let key = withUnsafeBytes(of: NameBasedUUID.make(["lock", "model/\(id)"]).uuid) {
+        $0.loadUnaligned(as: Int64.self)
+      }
+      guard process.conduct.refused.contains(key) else { continue }
+      if !part.items.contains(where: {
+        $0.action == .busy && (ByteName($0.model) == ByteName(model.name) || world.plan.dayShift > 0)
+      }) {
+        violated("\(part.workspace) \(model.name) was busy, and nobody is told")
+      }
+    }
+  }
+
+  private func checkUnattended(_ report: JobReport) {
+    guard isAlone else { return }
+    let named = Set(world.sources.filter(\.isConfigured).map(\.id.text))
+    let expected = world.checker.workspaces.filter {
+      $0.key != "marketplace" && $0.value.isConnected && !named.contains($0.key)
+    }
+    if report.unattended.map(\.text) != expected.keys.sorted() {
+      violated("unattended are \(expected.keys.sorted()), it says \(report.unattended)")
+    }
+  }
+
+  private func checkNumbers(_ part: WorkspaceReport, _ facts: [Fact]) {
+    let name = part.workspace.text
+    let sequences = facts.map(\.event.sequence)
+    if let told = part.sequences {
+      if let first = sequences.min(), let last = sequences.max(), told.lowerBound > first || told.upperBound < last {
+        violated("\(name): events \(first)…\(last) were appended, it says \(told)")
+      }
+      if sequences.isEmpty, told.upperBound > Int64(world.log.events(name).count) {
+        violated("\(name): no such events")
+      }
+    } else if !sequences.isEmpty {
+      violated("\(name): \(sequences.count) events were appended, it names none")
+    }
+    guard job.steps.contains(.observe), job.configured.contains(part.workspace), part.trouble?.code != "not_begun"
+    else { return }
+    if !process.conduct.told.contains(name) { violated("\(name): nobody was told that it is read") }
+    let observed = process.conduct.observed[name]
+    if part.trouble == nil, let observed {
+      if (part.models, part.changes, part.promotions) != (observed.models, observed.changes, observed.promotions) {
+        violated("\(name): it says \(part.models), \(part.changes) and \(part.promotions) of \(observed)")
+      }
+    } else if part.trouble == nil, isAlone {
+      violated("\(name): neither observed nor in trouble")
+    }
+  }
+
+  /// What counts as done and the event that says so.
+  private static let deeds: [(Item.Action, type: String, cause: String?)] = [
+    (.exported, "ModelExported", nil), (.imported, "ModelImported", nil), (.lost, "ImportLost", nil),
+    (.invalidated, "ExportInvalidated", nil), (.promoted, "MarketplacePromotionSet", "promotion"),
+    (.rolledBack, "MarketplacePromotionSet", "rollback"), (.withdrawn, "MarketplacePromotionSet", "withdrawal"),
+    (.driftPutBack, "MarketplacePromotionSet", "drift"),
+  ]
+
+  /// Each event has its item. An item without an event of this run tells of what another run was first to record.
+  private func checkDeeds(_ part: WorkspaceReport, _ facts: [Fact]) {
+    let name = part.workspace.text
+    for (action, type, cause) in Self.deeds {
+      let items = part.items.filter { $0.action == action }
+      for fact in facts where fact.event.type == type && (cause == nil || fact.text("cause") == cause) {
+        if !items.contains(where: { isSame($0, fact) }) {
+          violated("\(name): \(type) \(fact.text("name")) is left out")
+        }
+      }
+      if isAlone,
+        items.count > facts.count(where: { $0.event.type == type && (cause == nil || $0.text("cause") == cause) })
+      {
+        violated("\(name): it says \(action) \(items.count) times")
+      }
+    }
+    for fact in facts where fact.event.type == "ExportFailed" || fact.event.type == "ImportFailed" {
+      let isTold = part.items.contains {
+        $0.action == .failed && ByteName($0.model) == ByteName(fact.text("name"))
+          && $0.version == fact.number("version")
+          && $0.trouble?.code == fact.text("code")
+      }
+      if !isTold { violated("\(name): \(fact.event.type) \(fact.text("name")) is left out") }
+    }
+  }
+
+  private func isSame(_ item: Item, _ fact: Fact) -> Bool {
+    guard ByteName(item.model) == ByteName(fact.text("name")), item.version == fact.optionalNumber("version") else {
+      return false
+    }
+    if fact.event.type == "ModelExported", item.bytes != Int64(fact.number("bytes")) { return false }
+    guard let name = item.marketplaceName,
+      fact.event.type.hasPrefix("Marketplace") || fact.event.type == "ModelImported"
+    else {
+      return fact.event.type != "ModelImported"
+    }
+    return ByteName(name) == ByteName(fact.text("marketplace_name"))
+  }
+
+  /// An export found damaged is healed when its version is imported in the same run.
+  private func checkHealing(_ part: WorkspaceReport, _ facts: [Fact]) {
+    let damaged = facts.filter { fact in
+      fact.event.type == "ExportInvalidated"
+        && !facts.contains {
+          $0.event.type == "ModelImported" && $0.text("model") == fact.text("model") && $0.key == fact.key
+            && $0.event.sequence > fact.event.sequence
+        }
+    }
+    if isAlone, part.unhealed.count != damaged.count {
+      violated("\(part.workspace): \(damaged.count) exports stay damaged, it says \(part.unhealed.count)")
+    }
+  }
+
+  /// What may only be said under certain circumstances.
+  private func checkActions(_ part: WorkspaceReport) {
+    for item in part.items {
+      let name = "\(part.workspace) \(item.model)"
+      switch item.action {
+      case .busy where isAlone: violated("\(name) is busy, and nobody else is at work")
+      case .left where !process.isStopping: violated("\(name) was left by a run that was not to end")
+      case .held where job.options.retryFailed: violated("\(name) is held, though failures are to be tried again")
+      case .failed, .blocked, .held, .skipped:
+        if !item.isFailure || item.trouble?.message.isEmpty != false {
+          violated("\(name) \(item.action) has no reason")
+        }
+      case .exported where !job.options.isDryRun: checkDescribed(name, item, part)
+      default:
+        if item.isFailure { violated("\(name) \(item.action) is a failure") }
+      }
+    }
+  }
+
+  /// An export stands though the ledger does not take its description, and the report says so.
+  private func checkDescribed(_ name: String, _ item: Item, _ part: WorkspaceReport) {
+    guard world.plan.dayShift == 0, let site = world.sources.first(where: { $0.id == part.workspace }),
+      let version = site.registry.models[ByteName(item.model)]?.versions[item.version ?? 0]
+    else { return }
+    let isRefused = version.description.contains("unacceptable")
+    if isRefused != (item.trouble?.code == "description_refused") {
+      violated(
+        "\(name): its description was \(isRefused ? "" : "not ")refused, it says \(item.trouble?.code ?? "nothing")")
+    }
+  }
+
+  private func violated(_ sentence: String) {
+    world.violated("R", "run \(process.run.uuidString.prefix(4)): \(sentence)")
+  }
+}

@@ -1,0 +1,36 @@
+/// What one process was seen to do from outside.
+struct Conduct {
+  /// What its observation of a workspace came to by the log.
+  struct Observed {
+    var models: Int
+    var changes: Int
+    var promotions: Int
+  }
+
+  /// The events that it appended.
+  var facts: [Fact] = []
+  /// By workspace.
+  var observed: [String: Observed] = [:]
+  /// Requests by registry and what was asked.
+  var requests: [String: [String: Int]] = [:]
+  /// Requests that failed, by registry.
+  var failed: [String: Int] = [:]
+  /// Workspaces that it said it was reading.
+  var told: Set<String> = []
+  /// Models that it took out of promotion by workspace, and the most that were available there since it began.
+  var withdrawn: [String: Int] = [:]
+  var availableMost: [String: Int] = [:]
+  /// Files of models and runs that it finished in storage and in registries, and those that it told of.
+  var stored = 0
+  var sent = 0
+  var toldStored = 0
+  var toldSent = 0
+  /// Folders of exports that it gave up, since the source had changed or they were damaged.
+  var replaced = 0
+  /// Uploads to storage that it has neither finished nor abandoned.
+  var open = 0
+  /// Locks that others held.
+  var refused: Set<Int64> = []
+  /// How often it read which names are given.
+  var nameReadings = 0
+}
