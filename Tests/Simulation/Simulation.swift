@@ -279,6 +279,7 @@ final class SimulatedJob: @unchecked Sendable {
         case .observing(let id): process.conduct.told.insert(id.text)
         case .exporting: process.conduct.toldStored += 1
         case .importing: process.conduct.toldSent += 1
+        case .checking: break
         }
       },
       isStopping: { process.isStopping },

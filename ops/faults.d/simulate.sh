@@ -20,6 +20,6 @@ measure() {
 
 SIMULATOR=""
 build_simulator() {
-  run swift build --quiet --package-path "$OPS_ROOT" -c release --disable-index-store --product simulate
-  SIMULATOR="$(swift build --package-path "$OPS_ROOT" -c release --disable-index-store --show-bin-path)/simulate"
+  swift_build -c release --product simulate
+  SIMULATOR="$(swift build --package-path "$OPS_ROOT" -c release "${SWIFT_FLAGS[@]}" --show-bin-path)/simulate"
 }
