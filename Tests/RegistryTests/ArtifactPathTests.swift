@@ -59,7 +59,7 @@ struct ArtifactPathTests {
   @Test(
     "what is out of reach says why",
     arguments: [
-      "", "s3://b/k", "dbfs:/x", "/tmp/x", "file:///x", "models:/m@champion", "models:/m/Production",
+      "", "s3://", "gs://b/k", "dbfs:/x", "/tmp/x", "file:///x", "models:/m@champion", "models:/m/Production",
       "runs:/", "abfss://c@a/x", "models:/", "weird:x",
     ])
   func others(source: String) {
@@ -68,6 +68,12 @@ struct ArtifactPathTests {
       return
     }
     #expect(!reason.isEmpty)
+  }
+
+  @Test("a bucket's address is taken as it is, but for slashes at its end")
+  func buckets() {
+    #expect(ArtifactSource("s3://b/k/") == .bucket(uri: "s3://b/k"))
+    #expect(ArtifactSource("S3://b") == .bucket(uri: "s3://b"))
   }
 
   @Test("the owner of a path below the proxy is recognised")

@@ -17,6 +17,7 @@ measure() {
   await_mlflow destination && local destination=$MLFLOW_URL
   mkdir -p "$RUN_DIRECTORY/s3/rclone/exports"
   venv s3
-  figures_of env PYTHONDONTWRITEBYTECODE=1 "$VENV/bin/python" "$OPS_ROOT/ops/bench.d/transfer/stream.py" "$MARKETPLACE_BIN" \
+  figures_of env PYTHONDONTWRITEBYTECODE=1 "AWS_ACCESS_KEY_ID=$S3_ACCESS_KEY_ID" \
+    "AWS_SECRET_ACCESS_KEY=$S3_SECRET_ACCESS_KEY" "$VENV/bin/python" "$OPS_ROOT/ops/bench.d/transfer/stream.py" "$MARKETPLACE_BIN" \
     "$RUN_DIRECTORY" "$CLUSTER_CONNINFO" "$source" "$destination" "$S3_RCLONE_URL" "$bytes" "$rounds"
 }

@@ -50,24 +50,26 @@ extension MLflowRegistry {
     operation: String, entries: (String) async throws -> [Wire.File]
   ) async throws -> [ArtifactFile] {
     var files: [ArtifactFile] = []
+    var names: Set<[UInt8]> = []
     var folders: [(path: String, depth: Int)] = [("", 0)]
-    var foldersSeen: Set<[UInt8]> = [[]]
+    var foldersSeen = 1
     while let folder = folders.popLast() {
       for entry in try await entries(folder.path) {
         let path = folder.path.isEmpty ? entry.path : folder.path + "/" + entry.path
-        guard entry.is_dir ?? false else {
+        try refuseHostile(path, operation: operation)
+        guard names.insert(Array(path.utf8)).inserted else { throw twice(path, operation: operation) }
+        if entry.is_dir ?? false {
+          foldersSeen += 1
+          try bound(foldersSeen, bounds.foldersMax, "folders", operation: operation)
+          try bound(folder.depth + 1, bounds.depthMax, "folders within one another", operation: operation)
+          folders.append((path, folder.depth + 1))
+        } else {
           files.append(ArtifactFile(path: path, size: entry.file_size?.value))
           try bound(files.count, bounds.filesMax, "files", operation: operation)
-          continue
         }
-        try refuseHostile(path, operation: operation)
-        guard foldersSeen.insert(Array(path.utf8)).inserted else { throw twice(path, operation: operation) }
-        try bound(foldersSeen.count, bounds.foldersMax, "folders", operation: operation)
-        try bound(folder.depth + 1, bounds.depthMax, "folders within one another", operation: operation)
-        folders.append((path, folder.depth + 1))
       }
     }
-    return try checked(files, folders: foldersSeen, operation: operation)
+    return files.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
   }
 
   /// Files by names that are safe and occur once, ascending.
