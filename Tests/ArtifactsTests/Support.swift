@@ -91,3 +91,6 @@ func registryError<T>(_ body: () async throws -> T) async -> RegistryError? {
     return error as? RegistryError
   }
 }
+
+/// Whether two files are the same, without the account of every difference that an expectation would work out for hours.
+func isSame(_ one: [UInt8], _ other: [UInt8]?) -> Bool { one == other }

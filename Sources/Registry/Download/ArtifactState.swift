@@ -27,6 +27,8 @@ struct AnswerHead: Hashable {
     guard let first, let last, let total, first <= last, last < total else { return nil }
     return (first..<last + 1, total)
   }
+  /// Whether a part follows, and not the whole. rclone 1.75 answers one with 200, and says which in `Content-Range`.
+  var isPart: Bool { status == 206 || status == 200 && part != nil }
   /// Bytes that follow, where the server says so.
   var length: Int64?
 

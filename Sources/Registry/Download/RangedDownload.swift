@@ -40,7 +40,7 @@ struct RangedDownload: Sendable {
     // One byte tells what the server can do. One that ignores ranges begins the file, and that is taken as it comes.
     let first = try await open([("range", "bytes=0-0")])
     let head = AnswerHead(first)
-    guard head.status == 206 else { return try await whole(first, size: size, consume: consume) }
+    guard head.isPart else { return try await whole(first, size: size, consume: consume) }
     try await drained(first.body)
     guard let tag = head.tag, let part = head.part, part.range == 0..<1 else {
       return try await whole(open([]), size: size, consume: consume)
@@ -173,7 +173,7 @@ struct RangedDownload: Sendable {
     let response = try await opened(range, of: state)
     let head = AnswerHead(response)
     // 200: `If-Range` did not hold, and the file is sent as it is now. A tag that differs: neither condition was heeded.
-    guard head.status == 206, head.tag == state.tag, let part = head.part, part.total == state.size else {
+    guard head.isPart, head.tag == state.tag, let part = head.part, part.total == state.size else {
       throw replaced(after: range.lowerBound)
     }
     guard part.range == range else {
