@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import threading
 import time
 import urllib.parse
@@ -118,3 +119,13 @@ def create_workspaces(url: str, names: list[str]) -> None:
     server = Registry(url)
     for name in names:
         server.request("POST", "/api/3.0/mlflow/workspaces", json.dumps({"name": name}).encode())
+
+
+def seed(registry: Registry, models: int, file_bytes: int) -> None:
+    """Models with one version in Production each; the same bytes in every run."""
+    experiment = registry.experiment("study")
+    generator = random.Random(registry.workspace)
+    for number in range(models):
+        name = f"model {number:02}"
+        registry.post("registered-models/create", name=name, description=f"{name} of {registry.workspace}")
+        registry.add_version(name, experiment, generator.randbytes(file_bytes), "Production")

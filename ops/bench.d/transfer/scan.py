@@ -19,22 +19,13 @@ import time
 from pathlib import Path
 
 from program import Program, log_lines
-from rest import Registry, create_workspaces, together
+from rest import Registry, create_workspaces, seed, together
 
 ROUNDS = 5
 PROMOTIONS = 20
 FILE_BYTES = 2_000
 WORKSPACES_CONCURRENT = 4
 MODELS_A_PAGE = 1000
-
-
-def seed(registry: Registry, models: int) -> None:
-    experiment = registry.experiment("study")
-    generator = random.Random(registry.workspace)
-    for number in range(models):
-        name = f"model {number:02}"
-        registry.post("registered-models/create", name=name, description=f"{name} of {registry.workspace}")
-        registry.add_version(name, experiment, generator.randbytes(FILE_BYTES), "Production")
 
 
 def promote_another(registry: Registry, name: str) -> None:
@@ -85,7 +76,7 @@ def main(binary: str, directory: str, conninfo: str, sources: str, target: str, 
     start = time.perf_counter()
     create_workspaces(sources, names)
     registries = [Registry(sources, name) for name in names]
-    together([lambda each=each: seed(each, models) for each in registries])
+    together([lambda each=each: seed(each, models, FILE_BYTES) for each in registries])
     print(f"Seeded {workspaces} workspaces of {models} models in {time.perf_counter() - start:.0f} s.", flush=True)
     storage = root / "storage"
     storage.mkdir()

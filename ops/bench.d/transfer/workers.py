@@ -13,7 +13,6 @@ Exactly once is asked of the ledger, the storage and the marketplace, each witho
 from __future__ import annotations
 
 import json
-import random
 import statistics
 import subprocess
 import sys
@@ -22,21 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from program import Call, Program
-from rest import Registry, create_workspaces, together
+from rest import Registry, create_workspaces, seed, together
 
 FILE_BYTES = 200_000
 TURNS_MAX = 20
 SOURCE_KEY = "marketplace.source_key"
 DONE, BUSY = 0, 6
-
-
-def seed(registry: Registry, models: int) -> None:
-    experiment = registry.experiment("study")
-    generator = random.Random(registry.workspace)
-    for number in range(models):
-        name = f"model {number:02}"
-        registry.post("registered-models/create", name=name, description=f"{name} of {registry.workspace}")
-        registry.add_version(name, experiment, generator.randbytes(FILE_BYTES), "Production")
 
 
 def start(binary: str, root: Path, conninfo: str, name: str, sources: str, target: str, workspaces: list[str]) -> Program:
@@ -107,7 +97,7 @@ def main(binary: str, directory: str, conninfo: str, workers: int, workspaces: i
     total = workspaces * models
     begin = time.perf_counter()
     create_workspaces(sources, names)
-    together([lambda each=each: seed(Registry(sources, each), models) for each in names])
+    together([lambda each=each: seed(Registry(sources, each), models, FILE_BYTES) for each in names])
     print(f"Seeded {total} models in {workspaces} workspaces in {time.perf_counter() - begin:.0f} s.", flush=True)
     single, many, shares = [], [], []
     for number in range(0, len(targets), 2):
