@@ -49,7 +49,8 @@ public enum Migrations {
     Migration("m0014-marketplace-views", PackageResources.m0014_marketplace_views_sql),
     Migration("m0015-as-of", PackageResources.m0015_as_of_sql),
     Migration("m0016-in-production", PackageResources.m0016_in_production_sql),
-    Migration("m0017-projection-check", PackageResources.m0017_projection_check_sql),
+    Migration("m0017-projection-scratch", PackageResources.m0017_projection_scratch_sql),
+    Migration("m0017a-projection-check", PackageResources.m0017a_projection_check_sql),
     Migration("m0018-projection-register", PackageResources.m0018_projection_register_sql),
     Migration("m0020-jobs", PackageResources.m0020_jobs_sql),
   ]

@@ -170,7 +170,8 @@ create table ledger.projection (
   reset text not null,
   types text[] not null,
   version integer not null default 1 check (version > 0),
-  description text not null default ''
+  description text not null default '',
+  rebuild text
 );
 comment on table ledger.projection is
   'What moves with the events. Registering one, or raising its version, marks it stale wherever there are events already: rebuild it.';
@@ -181,6 +182,8 @@ comment on column ledger.projection.reset is 'Called as reset(workspace text) be
 comment on column ledger.projection.types is 'The event types it moves for.';
 comment on column ledger.projection.version is 'Raised when the same events must give other rows.';
 comment on column ledger.projection.description is 'What it shows, for a person.';
+comment on column ledger.projection.rebuild is
+  'Called as rebuild(workspace text, last bigint) for a rebuild, instead of reset and function: for one that knows a better way. Null without.';
 
 create table ledger.projection_stale (
   projection text collate "C" not null,

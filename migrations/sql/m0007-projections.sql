@@ -8,13 +8,17 @@ language plpgsql
 set search_path to pg_catalog, pg_temp
 as $$
 begin
-  if to_regprocedure(new.function) is null or to_regprocedure(new.reset) is null then
-    perform ledger.refuse('LG400', format('Projection %s needs functions that exist: %s and %s.', new.name, new.function, new.reset),
-      json_build_object('projection', new.name), 'For example: schema.apply(text,bigint,bigint) and schema.reset(text).');
+  if to_regprocedure(new.function) is null or to_regprocedure(new.reset) is null
+      or new.rebuild is not null and to_regprocedure(new.rebuild) is null then
+    perform ledger.refuse('LG400', format('Projection %s needs functions that exist: %s.', new.name,
+        concat_ws(', ', new.function, new.reset, new.rebuild)),
+      json_build_object('projection', new.name),
+      'For example: schema.apply(text,bigint,bigint), schema.reset(text) and, if it has one, schema.rebuild(text,bigint).');
   end if;
   -- With this search_path the name comes out with its schema.
   new.function := to_regprocedure(new.function)::text;
   new.reset := to_regprocedure(new.reset)::text;
+  new.rebuild := to_regprocedure(new.rebuild)::text;
   return new;
 end $$;
 comment on function ledger.normalize_projection() is 'Trigger: keeps the functions of a projection by their full names.';
@@ -99,7 +103,12 @@ begin
   if not found then
     perform ledger.refuse_workspace(_workspace);
   end if;
-  execute format('select %s($1)', split_part(_projection.reset, '(', 1)) using _workspace;
+  if _projection.rebuild is not null then
+    execute format('select %s($1, $2)', split_part(_projection.rebuild, '(', 1)) using _workspace, _last;
+    _first := _last + 1;
+  else
+    execute format('select %s($1)', split_part(_projection.reset, '(', 1)) using _workspace;
+  end if;
   while _first <= _last loop
     execute format('select %s($1, $2, $3)', split_part(_projection.function, '(', 1))
       using _workspace, _first, least(_last, _first + ledger.rebuild_events_max() - 1);
@@ -110,4 +119,4 @@ begin
   return _last;
 end $$;
 comment on function ledger.rebuild_projection(text, text) is
-  'Forgets and takes in again all events of a workspace, while its appends wait; returns the last sequence taken in. Ends staleness.';
+  'Makes a projection of a workspace anew from all its events, while its appends wait; returns the last sequence taken in. Ends staleness.';

@@ -56,7 +56,7 @@ public struct Projections: Sendable {
     }
   }
 
-  /// Forgets what is known of a workspace and takes in all its events again. Appends of the workspace wait meanwhile.
+  /// Takes all events of a workspace into a scratch copy and writes what differs. Appends of the workspace wait meanwhile.
   ///
   /// - Returns: the last sequence taken in.
   public func rebuild(_ workspace: String) async throws -> Int64 {

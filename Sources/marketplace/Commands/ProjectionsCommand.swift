@@ -13,7 +13,7 @@ struct ProjectionsCommand: AsyncParsableCommand {
   /// `marketplace projections rebuild`
   struct Rebuild: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "rebuild", abstract: "Make them anew from the log, workspace by workspace.",
+      commandName: "rebuild", abstract: "Make them what the log amounts to, workspace by workspace.",
       discussion: "Appends to a workspace wait meanwhile. For example: marketplace projections rebuild dev01")
     @OptionGroup var options: GlobalOptions
     @Argument(help: "Workspaces; all when none is named.") var workspaces: [String] = []
