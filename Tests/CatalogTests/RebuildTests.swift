@@ -137,6 +137,47 @@ struct RebuildTests {
     }
   }
 
+  @Test("follows a function that changes twice within one transaction")
+  func changedTwice() async throws {
+    let sample = try await SampleHistory.append()
+    defer { Task { await sample.pool.close() } }
+    try await sample.pool.withSession { session in
+      func changes() throws -> Int {
+        try session.query(
+          "SELECT sum(changes)::bigint AS sum FROM marketplace_projection.observation WHERE workspace = 'dev01'")[0]
+          .int("sum")
+      }
+      let before = try changes()
+      let rows = try session.query(
+        "SELECT count(changes) AS n FROM marketplace_projection.observation WHERE workspace = 'dev01'")[0].int("n")
+      try session.executeScript("BEGIN")
+      for _ in 1...2 {
+        try session.executeScript(
+          """
+          DO $do$ BEGIN
+            EXECUTE replace(pg_get_functiondef('marketplace_projection.move_observation'::regproc), 'r.changes',
+              'r.changes + 1');
+          END $do$
+          """)
+        try rebuild(session, "dev01")
+      }
+      try session.executeScript("COMMIT")
+      #expect(try changes() == before + 2 * rows)
+    }
+  }
+
+  @Test("leaves the names of the session alone")
+  func names() async throws {
+    let sample = try await SampleHistory.append()
+    defer { Task { await sample.pool.close() } }
+    try await sample.pool.withSession { session in
+      try session.executeScript("CREATE TEMPORARY TABLE catalog (mine text); SET search_path = marketplace")
+      _ = try session.query("SELECT * FROM marketplace_projection.check('dev01')")
+      #expect(try session.query("SELECT count(*) AS n FROM pg_temp.catalog")[0].int("n") == 0)
+      #expect(try session.query("SELECT count(*) AS n FROM workspaces")[0].int("n") == 2)
+    }
+  }
+
   @Test("trusts no function that somebody else put into the session's temporary schema")
   func strangers() async throws {
     let sample = try await SampleHistory.append()
@@ -144,7 +185,7 @@ struct RebuildTests {
     try await sample.pool.withSession { session in
       try session.executeScript(
         """
-        CREATE FUNCTION pg_temp.apply(text, integer, bigint) RETURNS void LANGUAGE sql AS 'SELECT'
+        CREATE FUNCTION pg_temp.marketplace_scratch_apply(text, integer, bigint) RETURNS void LANGUAGE sql AS 'SELECT'
         """)
       do {
         _ = try session.query("SELECT * FROM marketplace_projection.check('dev01')")

@@ -178,7 +178,7 @@ comment on table ledger.projection is
 comment on column ledger.projection.name is 'Its name: a to z, 0 to 9, underscore.';
 comment on column ledger.projection.function is
   'Called as function(workspace text, first bigint, last bigint) after events of its types were inserted, in the transaction of the append. ledger_owner must be allowed to call it.';
-comment on column ledger.projection.reset is 'Called as reset(workspace text) before a rebuild: forgets what is known of the workspace.';
+comment on column ledger.projection.reset is 'Called as reset(workspace text) before a rebuild by function: forgets what is known of the workspace.';
 comment on column ledger.projection.types is 'The event types it moves for.';
 comment on column ledger.projection.version is 'Raised when the same events must give other rows.';
 comment on column ledger.projection.description is 'What it shows, for a person.';

@@ -183,4 +183,4 @@ begin
   delete from marketplace_projection.connection where workspace = _workspace;
 end
 $body$;
-comment on function marketplace_projection.reset(text) is 'Deletes the workspace''s rows, before a rebuild.';
+comment on function marketplace_projection.reset(text) is 'Deletes the workspace''s rows, before all its events are taken in again.';

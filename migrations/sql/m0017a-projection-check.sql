@@ -23,7 +23,7 @@ begin
     return;
   end if;
   perform marketplace_projection.take_into_scratch(_workspace, _last);
-  return query select * from pg_temp.differences(_workspace);
+  return query select * from pg_temp.marketplace_scratch_differences(_workspace);
 end
 $body$;
 comment on function marketplace_projection.check(text) is
@@ -49,7 +49,7 @@ begin
       into _has_rows using _workspace;
     if _has_rows then
       perform marketplace_projection.take_into_scratch(_workspace, _last);
-      perform pg_temp.settle(_workspace);
+      perform pg_temp.marketplace_scratch_settle(_workspace);
       return;
     end if;
   end loop;
