@@ -37,6 +37,17 @@ struct FollowJob: Sendable {
     var examined: Set<String> = []
     /// Marketplace names of which it could not be said whether something is lost.
     var unclear: Set<String> = []
+
+    /// Takes in what became of a part.
+    mutating func note(_ part: Outcome) {
+      items += part.items
+      sequences += part.sequences
+      planned += part.planned
+      hasLost = hasLost || part.hasLost
+      hasWritten = hasWritten || part.hasWritten
+      examined.formUnion(part.examined)
+      unclear.formUnion(part.unclear)
+    }
   }
 
   /// Promotes, rolls back and withdraws what history asks for, then puts back what was changed by hand.
@@ -51,20 +62,46 @@ struct FollowJob: Sendable {
     if !mayWithdraw {
       outcome.items += withdrawals.map { blocked($0, count: losses, available: available) }
     }
-    let due = changes.filter { $0.to != nil || mayWithdraw }
-    for change in due {
-      guard !context.isStopping() else {
-        outcome.items.append(Item(.left, model: change.model.name, version: change.version))
-        continue
+    // An error that ends the run lets what is under way come to its event: a change that is made and not recorded would
+    // pass for somebody's hand.
+    let failure = FirstError()
+    let parts = try await concurrently(
+      byName(changes.filter { $0.to != nil || mayWithdraw }), limit: context.options.modelsConcurrent
+    ) { changes in
+      var part = Outcome()
+      for change in changes where failure.error == nil {
+        guard !context.isStopping() else {
+          part.items.append(Item(.left, model: change.model.name, version: change.version))
+          continue
+        }
+        do { try await apply(change, in: state, outcome: &part) } catch { failure.note(error) }
       }
-      try await apply(change, in: state, outcome: &outcome)
+      return part
     }
+    if let error = failure.error { throw error }
+    for part in parts { outcome.note(part) }
     let changed = Set(changes.map(\.model.id))
     for model in state.models.values.sorted(by: { $0.id < $1.id })
     where !changed.contains(model.id) && !context.isStopping() {
       try await putBack(model, in: state, outcome: &outcome)
     }
     return outcome
+  }
+
+  /// What may go on side by side: an incarnation that gives a name up and the one that takes it over write to one model.
+  private func byName(_ changes: [PromotionChange]) -> [[PromotionChange]] {
+    var places: [[UInt8]: Int] = [:]
+    var groups: [[PromotionChange]] = []
+    for change in changes {
+      let name = Array((change.model.marketplace[target.id]?.name ?? change.model.id.stream).utf8)
+      if let place = places[name] {
+        groups[place].append(change)
+      } else {
+        places[name] = groups.count
+        groups.append([change])
+      }
+    }
+    return groups
   }
 
   private func blocked(_ change: PromotionChange, count: Int, available: Int) -> Item {

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Works on many things side by side, never more than `limit` at once, and gives the results in the order of the
 /// things. The first error ends it: what is running is cancelled.
 func concurrently<Element: Sendable, Result: Sendable>(
@@ -12,4 +14,15 @@ func concurrently<Element: Sendable, Result: Sendable>(
     for try await (done, result) in group { results[done] = result }
     return elements.indices.compactMap { results[$0] }
   }
+}
+
+/// The first error of several tasks that end each by itself.
+final class FirstError: Sendable {
+  private let first = Mutex<(any Error)?>(nil)
+
+  /// It, once there is one.
+  var error: (any Error)? { first.withLock { $0 } }
+
+  /// Takes an error in.
+  func note(_ error: any Error) { first.withLock { $0 = $0 ?? error } }
 }

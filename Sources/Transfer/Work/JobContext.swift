@@ -80,7 +80,7 @@ public struct JobOptions: Sendable {
   public var withdrawals = WithdrawalLimit(permitted: nil)
   /// Workspaces worked on side by side.
   public var workspacesConcurrent = 4
-  /// Models of one workspace transferred side by side.
+  /// Models of one workspace transferred, or promoted and withdrawn, side by side.
   public var modelsConcurrent = 4
 
   /// The ordinary ones.
