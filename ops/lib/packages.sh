@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Debian packages: only what is missing, and no service is left running.
 
-# postgresql: the private clusters. libpq-dev, pkg-config: module CLibPQ. zlib1g-dev: HTTP compression in Swift NIO.
-PACKAGES_BUILD=(libpq-dev pkg-config zlib1g-dev)
+# postgresql: the private clusters. libpq-dev, libssl-dev, pkg-config: modules CLibPQ and CLibCrypto. zlib1g-dev: HTTP compression in Swift NIO.
+PACKAGES_BUILD=(libpq-dev libssl-dev pkg-config zlib1g-dev)
 PACKAGES_RUN=(postgresql)
 
 package_is_installed() {

@@ -119,7 +119,7 @@ private final class OpenFolder {
       "\(place.path)/\(text ?? String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))"
     guard let text, let key = try? StorageKey(place.components + [text]) else { return .file(.foreign(shown)) }
     switch status.st_mode & S_IFMT {
-    case S_IFREG where FileUpload.isUnfinished(text):
+    case S_IFREG where UnfinishedName.isOne(text):
       return .file(
         .unfinished(
           UnfinishedUpload(

@@ -56,7 +56,7 @@ actor FileReading {
       let parent = try Directory(of: key.components.dropLast(), below: root, key: key, creating: false)
       guard try parent.kind(of: name, key: key) != S_IFREG else { return [] }
       try walk(Directory(of: key.components[...], below: root, key: key, creating: false), at: key, into: &found) {
-        FileUpload.isUnfinished($0) == unfinished
+        UnfinishedName.isOne($0) == unfinished
       }
     } catch let error as StorageError where error.code == .notFound {
       return []

@@ -138,7 +138,7 @@ public struct FileStorage: ExternalStorage {
 
   /// Removes the leftover of an unfinished upload.
   public func discard(_ upload: UnfinishedUpload) async throws {
-    guard FileUpload.isUnfinished(upload.key.components.last ?? "") else {
+    guard UnfinishedName.isOne(upload.key.components.last ?? "") else {
       throw StorageError(.illegalKey, key: upload.key.path, "is a finished file, not the leftover of an upload.")
     }
     try await delete(upload.key)

@@ -3,22 +3,13 @@ import Glibc
 
 /// A file being written beside its place: `.<id>.part` until it is renamed. The id is random, or that of the source.
 actor FileUpload: StorageUpload {
-  private static let partSuffix = ".part"
-
-  /// Whether a file bears the name of an unfinished upload; listings leave those out. A model's own file may
-  /// end in `.part` too.
-  static func isUnfinished(_ name: String) -> Bool {
-    name.hasPrefix(".") && name.hasSuffix(partSuffix)
-      && UUID(uuidString: String(name.dropFirst().dropLast(partSuffix.count))) != nil
-  }
-
   private let executor = BlockingQueue()
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
   private let root: String
   private let key: StorageKey
   private let origin: UploadOrigin?
-  private var partName = FileUpload.partName(UUID())
+  private var partName = UnfinishedName.of(UUID())
   private var folder: Int32 = -1
   private var file: Int32 = -1
   private var digest = StreamDigest()
@@ -30,8 +21,6 @@ actor FileUpload: StorageUpload {
     self.origin = origin
   }
 
-  private static func partName(_ id: UUID) -> String { ".\(id.uuidString.lowercased())\(partSuffix)" }
-
   deinit {
     if file >= 0 { close(file) }
     if folder >= 0 { close(folder) }
@@ -42,7 +31,7 @@ actor FileUpload: StorageUpload {
     folder = dup(directory.descriptor)
     guard folder >= 0 else { throw systemError("its folder cannot be kept open", key: key) }
     if let origin, let part = UnfinishedPart(of: origin, key: key) {
-      let name = Self.partName(part.id)
+      let name = UnfinishedName.of(part.id)
       if let found = try part.open(name, in: folder, key: key) {
         partName = name
         file = found.descriptor

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import Glibc
 
@@ -13,16 +12,7 @@ struct UnfinishedPart {
   /// `nil` where the machine does not tell one boot from another.
   init?(of origin: UploadOrigin, key: StorageKey) {
     guard let boot = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8) else { return nil }
-    let name = [boot, key.path, origin.tag, String(origin.size)].joined(separator: "\n")
-    var bytes = Array(SHA256.hash(data: Data(name.utf8)).prefix(16))
-    // A UUID of version 8, RFC 9562 §5.8: the rest is ours to fill.
-    bytes[6] = bytes[6] & 0x0f | 0x80
-    bytes[8] = bytes[8] & 0x3f | 0x80
-    id = UUID(
-      uuid: (
-        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7], bytes[8], bytes[9], bytes[10],
-        bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]
-      ))
+    id = UnfinishedName.id([boot, key.path, origin.tag, String(origin.size)])
     self.origin = origin
   }
 

@@ -8,6 +8,8 @@ actor S3Listing {
   /// What is asked, and how the next page is found.
   struct Kind: Sendable {
     var operation: String
+    /// The object it is about; `nil` for the bucket.
+    var object: String?
     var query: [(String, String)]
     /// The parameter that limits a page.
     var counted: String
@@ -33,6 +35,15 @@ actor S3Listing {
         guard let key = S3Listing.name(page.text("NextKeyMarker"), in: page), let id = page.text("NextUploadIdMarker")
         else { return [] }
         return [("key-marker", key), ("upload-id-marker", id)]
+      }
+    }
+
+    /// The parts of an upload that has not been joined; none of one that is not there.
+    static func parts(of object: String, uploadID: String) -> Kind {
+      Kind(
+        operation: "listing parts", object: object, query: [("uploadId", uploadID)], counted: "max-parts"
+      ) { page in
+        page.text("NextPartNumberMarker").map { [("part-number-marker", $0)] } ?? []
       }
     }
   }
@@ -69,7 +80,7 @@ actor S3Listing {
   }
 
   private func page(_ asked: [(String, String)]) async throws -> XMLElement? {
-    var call = S3Call(operation: kind.operation, method: .GET, query: kind.query + asked)
+    var call = S3Call(operation: kind.operation, method: .GET, object: kind.object, query: kind.query + asked)
     if let count = client.configuration.keysPerPage { call.query.append((kind.counted, String(count))) }
     do {
       let page = try XMLReader.read(try await client.answer(to: call).body)

@@ -44,7 +44,11 @@ extension S3Storage {
       guard let key = client.address.storageKey(name), let size = item.text("Size").flatMap({ Int64($0) }) else {
         return .foreign(shown(name))
       }
-      return .file(StoredFile(key: key, size: size, modified: Self.milliseconds(item.text("LastModified"))))
+      let modified = Self.milliseconds(item.text("LastModified"))
+      guard !UnfinishedName.isOne(key.components.last ?? "") else {
+        return .unfinished(UnfinishedUpload(key: key, id: "", modified: modified, bytes: size))
+      }
+      return .file(StoredFile(key: key, size: size, modified: modified))
     }
   }
 
@@ -66,8 +70,9 @@ extension S3Storage {
     String(decoding: name.utf8.dropFirst(client.address.prefix.utf8.count), as: UTF8.self)
   }
 
-  /// Throws away the parts of an unfinished upload.
+  /// Throws away the parts of an unfinished upload, or the note of how far one was.
   public func discard(_ upload: UnfinishedUpload) async throws {
+    if UnfinishedName.isOne(upload.key.components.last ?? "") { return try await delete(upload.key) }
     let call = S3Call(
       operation: "removing an unfinished upload", method: .DELETE, object: try client.address.objectKey(upload.key),
       query: [("uploadId", upload.id)])

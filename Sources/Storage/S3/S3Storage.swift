@@ -40,8 +40,20 @@ public final class S3Storage: ExternalStorage {
 
   /// Begins to write an object.
   public func upload(to key: StorageKey) async throws -> any StorageUpload {
+    try upload(to: key, noting: nil)
+  }
+
+  /// Begins to write an object, or goes on: parts that arrived are not sent again, since what they hold is noted in an
+  /// object beside it.
+  public func upload(to key: StorageKey, from origin: UploadOrigin) async throws -> any StorageUpload {
+    let upload = try upload(to: key, noting: S3UploadRecords(client, key: key, origin: origin))
+    try await upload.resume(sizeMax: origin.size)
+    return upload
+  }
+
+  private func upload(to key: StorageKey, noting records: S3UploadRecords?) throws -> S3Upload {
     let object = try client.address.objectKey(key)
-    return S3Upload(client: client, object: object) { [self] in
+    return S3Upload(client: client, object: object, records: records) { [self] in
       guard conditionalWrites != .enforced else { return false }
       return try await facts(of: object) != nil
     }

@@ -13,12 +13,6 @@ actor S3Upload: StorageUpload {
   private let executor = BlockingQueue()
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-  private struct Part: Sendable {
-    var number: Int
-    var tag: String
-    var checksum: String
-  }
-
   private let client: S3Client
   private let object: String
   /// Whether the key is known to be taken, where the server is not known to see to that itself.
@@ -28,14 +22,39 @@ actor S3Upload: StorageUpload {
   private var reservation: Reservation?
   private var uploadID: String?
   private var partCount = 0
-  private var parts: [Part] = []
-  private var underway: [Task<Part, any Error>] = []
+  private var parts: [S3Part] = []
+  private var underway: [(task: Task<S3Part, any Error>, digest: StreamDigest.State?)] = []
   private var isOpen = true
+  /// Where it is noted how far this upload is, for one that can be gone on with.
+  private let records: S3UploadRecords?
+  private var unsaved: S3UploadRecord?
+  private var saving: Task<Void, Never>?
+  private var hasRecord = false
+  private(set) var resumedBytes: Int64 = 0
 
-  init(client: S3Client, object: String, isTaken: @escaping @Sendable () async throws -> Bool) {
+  init(
+    client: S3Client, object: String, records: S3UploadRecords? = nil,
+    isTaken: @escaping @Sendable () async throws -> Bool
+  ) {
     self.client = client
     self.object = object
+    self.records = records
     self.isTaken = isTaken
+  }
+
+  /// Goes on with what an earlier upload from the same source left, if there is something.
+  func resume(sizeMax: Int64) async throws {
+    let first = client.configuration.partBytesFirst
+    guard let records, sizeMax > Int64(first),
+      let (record, found) = try await records.read(for: object, partBytes: first, sizeMax: sizeMax),
+      let digest = StreamDigest(resuming: record.digest)
+    else { return }
+    self.digest = digest
+    uploadID = record.uploadID
+    parts = found
+    partCount = found.count
+    resumedBytes = digest.size
+    hasRecord = true
   }
 
   /// The size of the next part.
@@ -45,13 +64,14 @@ actor S3Upload: StorageUpload {
 
   func write(_ chunk: [UInt8]) async throws {
     guard isOpen else { throw closed() }
-    digest.update(chunk)
     var rest = chunk[...]
     while !rest.isEmpty {
       // A full part goes only when more follows, so that a file of just one part's size is one call.
       if buffer.count == partBytes { try await sendPart() }
       if reservation == nil { try await reserve() }
       let taken = rest.prefix(partBytes - buffer.count)
+      // By parts, so that the digest is known at the end of each.
+      digest.update(taken)
       buffer.append(taken)
       rest = rest.dropFirst(taken.count)
     }
@@ -97,16 +117,18 @@ actor S3Upload: StorageUpload {
     }
     isOpen = false
     release()
+    await forget()
     return written
   }
 
   func abandon() async {
     guard isOpen else { return }
     isOpen = false
-    for task in underway { task.cancel() }
-    for task in underway { _ = await task.result }
+    for (task, _) in underway { task.cancel() }
+    for (task, _) in underway { _ = await task.result }
     underway = []
     release()
+    await forget()
     guard let uploadID else { return }
     self.uploadID = nil
     // The caller may have been cancelled; that must not keep us from tidying up.
@@ -117,6 +139,20 @@ actor S3Upload: StorageUpload {
         to: S3Call(
           operation: "abandoning an upload", method: .DELETE, object: object, query: [("uploadId", uploadID)]))
     }.value
+  }
+
+  /// Lets the parts under way arrive and leaves them to the next upload from the same source.
+  func suspend() async {
+    guard isOpen else { return }
+    while records != nil, !underway.isEmpty {
+      do { try await takeFirst() } catch { break }
+    }
+    guard records != nil, !parts.isEmpty else { return await abandon() }
+    isOpen = false
+    for (task, _) in underway { task.cancel() }
+    underway = []
+    release()
+    await saving?.value
   }
 
   private func release() {
@@ -184,14 +220,14 @@ actor S3Upload: StorageUpload {
     let held = reservation
     buffer = S3Body()
     reservation = nil
-    underway.append(
-      Task { [client, partCount] in
-        defer { withExtendedLifetime(held) {} }
-        return try await Self.send(call, number: partCount, over: client)
-      })
+    let task = Task { [client, partCount] in
+      defer { withExtendedLifetime(held) {} }
+      return try await Self.send(call, number: partCount, over: client)
+    }
+    underway.append((task, digest.state))
   }
 
-  private static func send(_ call: S3Call, number: Int, over client: S3Client) async throws -> Part {
+  private static func send(_ call: S3Call, number: Int, over client: S3Client) async throws -> S3Part {
     var call = call
     let sha256 = await Hashing.sha256(call.body ?? S3Body())
     call.bodySHA256 = sha256
@@ -199,7 +235,7 @@ actor S3Upload: StorageUpload {
     if client.configuration.checksums { call.headers.append(("x-amz-checksum-sha256", checksum)) }
     do {
       let answer = try await client.answer(to: call)
-      return Part(number: number, tag: answer.headers.first(name: "etag") ?? "", checksum: checksum)
+      return S3Part(number: number, tag: answer.headers.first(name: "etag") ?? "", checksum: checksum)
     } catch let refusal as S3Refusal {
       throw client.error(refusal, call)
     }
@@ -207,7 +243,7 @@ actor S3Upload: StorageUpload {
 
   /// Waits for the oldest part under way.
   private func takeFirst() async throws {
-    guard let task = underway.first else { return }
+    guard let (task, digest) = underway.first else { return }
     let part = try await withTaskCancellationHandler {
       try await task.value
     } onCancel: {
@@ -215,6 +251,34 @@ actor S3Upload: StorageUpload {
     }
     underway.removeFirst()
     parts.append(part)
+    if let digest { note(digest) }
+  }
+
+  /// Notes that the parts so far have arrived. While a note is on its way only the newest of the next ones is kept, so
+  /// that sending parts never waits for it.
+  private func note(_ digest: StreamDigest.State) {
+    guard let records, let uploadID else { return }
+    unsaved = S3UploadRecord(
+      uploadID: uploadID, partBytes: client.configuration.partBytesFirst, parts: parts.count,
+      tags: S3UploadRecord.tags(of: parts), digest: digest)
+    hasRecord = true
+    guard saving == nil else { return }
+    saving = Task {
+      while let record = unsaved {
+        unsaved = nil
+        await records.save(record)
+      }
+      saving = nil
+    }
+  }
+
+  /// Removes the note, once no more can come.
+  private func forget() async {
+    unsaved = nil
+    await saving?.value
+    guard hasRecord, let records else { return }
+    hasRecord = false
+    await Task.detached { await records.remove() }.value
   }
 
   private func begin() async throws -> String {
@@ -226,7 +290,8 @@ actor S3Upload: StorageUpload {
 
   private func complete(_ written: WrittenFile, under condition: [(name: String, value: String)]) async throws {
     let items = parts.map { part in
-      let checksum = client.configuration.checksums ? "<ChecksumSHA256>\(part.checksum)</ChecksumSHA256>" : ""
+      let named = client.configuration.checksums ? part.checksum : nil
+      let checksum = named.map { "<ChecksumSHA256>\(XMLText.escaped($0))</ChecksumSHA256>" } ?? ""
       return "<Part><PartNumber>\(part.number)</PartNumber><ETag>\(XMLText.escaped(part.tag))</ETag>\(checksum)</Part>"
     }
     do {
