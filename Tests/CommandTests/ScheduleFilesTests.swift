@@ -10,6 +10,8 @@ struct ScheduleFilesTests {
   private static let ops = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("ops")
 
+  private static let cronJobs = ["sync", "check", "collect"].map { "kubernetes/cronjob-\($0).yaml" }
+
   private static func text(_ path: String) throws -> String {
     try String(contentsOf: ops.appendingPathComponent(path), encoding: .utf8)
   }
@@ -34,7 +36,7 @@ struct ScheduleFilesTests {
   @Test("systemd's units start commands that the program takes, and none forgets a part of the sandbox")
   func units() throws {
     let services = try Self.names(in: "systemd", ending: ".service")
-    #expect(services.count == 4)
+    #expect(services.count == 5)
     for path in services {
       let lines = try Self.text(path).split(separator: "\n").map(String.init)
       let starts = lines.filter { $0.hasPrefix("ExecStart=") || $0.hasPrefix("ExecStop=") }
@@ -78,7 +80,7 @@ struct ScheduleFilesTests {
 
   @Test("CronJobs start commands that the program takes, as nobody, on a root that cannot be written to")
   func cronJobs() throws {
-    for path in ["kubernetes/cronjob-sync.yaml", "kubernetes/cronjob-check.yaml"] {
+    for path in Self.cronJobs {
       let job = try Self.yaml(path)
       #expect(Self.value(job, "spec.concurrencyPolicy") as? String == "Forbid")
       #expect(Self.value(job, "spec.timeZone") as? String == "Etc/UTC")
@@ -117,7 +119,7 @@ struct ScheduleFilesTests {
       + [configuration.marketplace?.token_file].compactMap(\.self)
     let secret = try Self.yaml("kubernetes/secret.example.yaml")
     let keys = try #require(secret["stringData"] as? [String: String]).keys
-    for path in ["kubernetes/cronjob-sync.yaml", "kubernetes/cronjob-check.yaml"] {
+    for path in Self.cronJobs {
       let volumes = Self.value(try Self.yaml(path), "spec.jobTemplate.spec.template.spec.volumes.1.secret.items")
       let mounted = (volumes as? [[String: Any]] ?? []).compactMap { $0["path"] as? String }
       #expect(Set(mounted) == Set(files))

@@ -115,7 +115,7 @@ extension StorageError {
   private static func verdict(_ refusal: S3Refusal, address: S3Address, region: String) -> (Code, String) {
     switch refusal.code {
     case "NoSuchBucket":
-      return (.missingStore, "There is no bucket '\(address.bucket)' at \(address.host): create it, or mend 'storage'.")
+      return (.missingStore, "There is no bucket '\(address.bucket)' at \(address.host): create it or name another.")
     case "NoSuchKey": return (.notFound, "It does not exist.")
     case "PreconditionFailed": return (.taken, "Something lies there already, and stays.")
     case "InvalidAccessKeyId":

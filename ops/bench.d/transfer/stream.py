@@ -11,7 +11,8 @@ mlflow-export: the same from MLflow 3.17 itself.
 mlflow-s3: from MLflow 3.17 to rclone's S3, beside `curl | tee >(sha256sum) | curl --upload-file` to a signed address.
 mlflow-import: from file storage into MLflow 3.17, beside `curl --upload-file` and sha256sum side by side.
 memory: the most that the process of ours held in any of these, by the kernel's account.
-kill: SIGKILL when half of the file has been sent, and a run again: how much was sent twice, against the ranges under way.
+kill: SIGKILL when half of the file has been sent, and a run again: how much was sent twice, against the ranges under way;
+into file storage, and into rclone's S3 with the parts under way.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ BLOCK_BYTES = 1 << 24
 MEMORY_GOAL_BYTES = 200_000_000
 # Ranges of one file that are on their way or wait at a time, and their size: HTTPPolicy.
 RANGES_MAX, RANGE_BYTES = 4, 8 << 20
+# Parts of one upload on their way, being filled, and arrived since the last note of them: S3Upload.
+PARTS_MAX, PART_BYTES = 4, 8 << 20
 SIGNED_S = 3600
 
 
@@ -176,22 +179,22 @@ class Bench:
 
     # A kill.
 
-    def kill(self, server: FileServer) -> tuple[int, int]:
-        """Bytes of files that the server sent in both runs, and the share of the first."""
-        program = self.program("kill", server.url)
+    def kill(self, name: str, server: FileServer, storage: str | None = None) -> float:
+        """Megabytes of the file that the server sent twice."""
+        program = self.program(name, server.url, storage)
         process = subprocess.Popen(program.command("export", "--output", "json"), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
         server.call_at(self.size // 2, lambda: os.kill(process.pid, signal.SIGKILL))
         assert process.wait() == -signal.SIGKILL, "the program ended before half of the file was sent"
         first = server.sent
-        part, = (path for path in (self.root / "kill" / "storage").rglob(".*.part"))
-        stored = part.stat().st_size
         self.timed(program, "export")
-        self.stored(self.root / "kill" / "storage")
-        shutil.rmtree(self.root / "kill")
-        print(f"  killed after {first:,} bytes, of which {stored:,} had been stored; {server.sent - first:,} more were sent",
-              flush=True)
-        return server.sent, first
+        kept = self.root / "s3" / "rclone" / "exports" / name if storage else self.root / name / "storage"
+        self.stored(kept)
+        shutil.rmtree(kept)
+        shutil.rmtree(self.root / name)
+        second = server.sent - first
+        print(f"  {name}: killed after {first:,} bytes; {second:,} more were sent", flush=True)
+        return round((first + second - self.size - len(MLMODEL) * 2) / 1e6, 1)
 
 
 def compare(name: str, rounds: int, ours: Callable[[int], float], other: Callable[[int], float], goal: float) -> dict:
@@ -220,7 +223,8 @@ def main(*arguments: str) -> None:
     figures = []
     with FileServer(bench.source.url, bench.artifacts) as files:
         figures.append(compare("file", rounds, lambda n: bench.export(f"file-{n}", files.url), lambda _: bench.curl(files.url), 1))
-        sent, first = bench.kill(files)
+        killed = bench.kill("kill", files)
+        killed_s3 = bench.kill("kill-s3", files, "s3://exports/kill-s3")
     figures.append(compare("mlflow-export", rounds, lambda n: bench.export(f"export-{n}", bench.source.url),
                            lambda _: bench.curl(bench.source.url), 0.95))
     figures.append(compare("mlflow-s3", rounds, lambda n: bench.export_s3(f"s3-{n}"), lambda n: bench.curl_s3(f"curl-{n}"), 0.95))
@@ -234,8 +238,9 @@ def main(*arguments: str) -> None:
 
     figures.append(compare("mlflow-import", rounds, imported, lambda n: bench.curl_import(str(n)), 0.95))
     figures.append(bounded("memory", round(bench.memory / 1e6), MEMORY_GOAL_BYTES / 1e6, "MB"))
-    again = sent - size - len(MLMODEL) * 2
-    figures.append(bounded("kill-again", round(again / 1e6, 1), round(RANGES_MAX * RANGE_BYTES / 1e6, 1), "MB"))
+    ranges = RANGES_MAX * RANGE_BYTES / 1e6
+    figures.append(bounded("kill-again", killed, round(ranges, 1), "MB"))
+    figures.append(bounded("kill-again-s3", killed_s3, round(ranges + PARTS_MAX * PART_BYTES / 1e6, 1), "MB"))
     print(json.dumps({"bench": "stream", "figures": figures}), flush=True)
 
 
