@@ -10,12 +10,15 @@ measure() {
   need_venvs mlflow3
   release_build
   start_cluster ledger jit=off
+  # Each worker sends a server six requests at a time, and logging takes two connections at once.
+  MLFLOW_SERVER_ENVIRONMENT=("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE=$((workers * 12))")
   launch_mlflow3_workspaces sources
   # Each turn of each round has a marketplace of its own, which nothing was imported into before.
   local targets=()
   for ((round = 1; round <= rounds; round++)); do
     for each in one many; do launch_mlflow3 "marketplace-$each-$round"; done
   done
+  MLFLOW_SERVER_ENVIRONMENT=()
   await_mlflow sources && local sources=$MLFLOW_URL
   for ((round = 1; round <= rounds; round++)); do
     for each in one many; do await_mlflow "marketplace-$each-$round" && targets+=("$MLFLOW_URL"); done

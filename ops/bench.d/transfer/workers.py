@@ -48,7 +48,8 @@ def work(program: Program) -> Call:
     """One worker: until it is done, or until others hold all that is left."""
     call = program.try_run("sync")
     if call.status not in (DONE, BUSY):
-        raise SystemExit(f"a worker ended with {call.status}: {call.errors[-2000:]}")
+        failed = [item for each in call.report["workspaces"] for item in each["items"] if item["action"] == "failed"]
+        raise SystemExit(f"a worker ended with {call.status}: {failed[:3]} {call.errors[-2000:]}")
     return call
 
 
