@@ -166,6 +166,22 @@ struct RebuildTests {
     }
   }
 
+  @Test("refuses a column of which equal values may differ in their bytes")
+  func unknownType() async throws {
+    let sample = try await SampleHistory.append()
+    defer { Task { await sample.pool.close() } }
+    try await sample.pool.withSession { session in
+      try session.execute("ALTER TABLE marketplace_projection.drift ADD COLUMN amount numeric")
+      do {
+        _ = try session.query("SELECT * FROM marketplace_projection.check('dev01')")
+        Issue.record("it was compared")
+      } catch let error as PostgresError {
+        #expect(error.sqlState == "0A000")
+        #expect(error.message.contains("drift.amount numeric"))
+      }
+    }
+  }
+
   @Test("leaves the names of the session alone")
   func names() async throws {
     let sample = try await SampleHistory.append()

@@ -105,15 +105,14 @@ begin
   end if;
   if _projection.rebuild is not null then
     execute format('select %s($1, $2)', split_part(_projection.rebuild, '(', 1)) using _workspace, _last;
-    _first := _last + 1;
   else
     execute format('select %s($1)', split_part(_projection.reset, '(', 1)) using _workspace;
+    while _first <= _last loop
+      execute format('select %s($1, $2, $3)', split_part(_projection.function, '(', 1))
+        using _workspace, _first, least(_last, _first + ledger.rebuild_events_max() - 1);
+      _first := _first + ledger.rebuild_events_max();
+    end loop;
   end if;
-  while _first <= _last loop
-    execute format('select %s($1, $2, $3)', split_part(_projection.function, '(', 1))
-      using _workspace, _first, least(_last, _first + ledger.rebuild_events_max() - 1);
-    _first := _first + ledger.rebuild_events_max();
-  end loop;
   delete from ledger.projection_stale s where s.projection = _name and s.workspace = _workspace;
   update ledger.head h set stale = array_remove(h.stale, _name) where h.workspace = _workspace and _name = any (h.stale);
   return _last;
