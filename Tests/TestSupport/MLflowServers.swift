@@ -3,11 +3,18 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 public import Registry
+import Testing
 
 /// The MLflow servers that `ops/test` and `ops/servers` start, found through the environment.
 public enum MLflowServers {
-  /// An MLflow 3 with `--enable-workspaces`.
-  public static var three: String? { ProcessInfo.processInfo.environment["MLFLOW3_URL"] }
+  /// An MLflow 3 with `--enable-workspaces`: within a test always the same one, and of those that there are, another for
+  /// other tests, since a server does one thing at a time.
+  public static var three: String? {
+    let environment = ProcessInfo.processInfo.environment
+    let all = (environment["MLFLOW3_URLS"] ?? environment["MLFLOW3_URL"] ?? "").split(separator: " ")
+    guard !all.isEmpty else { return nil }
+    return String(all[(Test.current?.sourceLocation.line ?? 0) % all.count])
+  }
   /// An MLflow 2.22.
   public static var two: String? { ProcessInfo.processInfo.environment["MLFLOW2_URL"] }
   /// An MLflow 3 with basic-auth.

@@ -4,7 +4,7 @@
 # What is measured and checked: ops/bench.d/transfer/workers.py.
 
 measure() {
-  local workers=8 workspaces=10 models=20 rounds=3 round each
+  local workers=8 workspaces=10 models=20 rounds=3
   [[ "${1:-}" != --short ]] || { workers=4 workspaces=3 models=8 rounds=1; }
   need_packages "${PACKAGES_RUN[@]}"
   need_venvs mlflow3
@@ -13,16 +13,10 @@ measure() {
   # Each worker sends a server six requests at a time, and logging takes two connections at once.
   MLFLOW_SERVER_ENVIRONMENT=("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE=$((workers * 12))")
   launch_mlflow3_workspaces sources
-  # Each turn of each round has a marketplace of its own, which nothing was imported into before.
-  local targets=()
-  for ((round = 1; round <= rounds; round++)); do
-    for each in one many; do launch_mlflow3 "marketplace-$each-$round"; done
-  done
+  launch_mlflow3_workspaces marketplace
   MLFLOW_SERVER_ENVIRONMENT=()
   await_mlflow sources && local sources=$MLFLOW_URL
-  for ((round = 1; round <= rounds; round++)); do
-    for each in one many; do await_mlflow "marketplace-$each-$round" && targets+=("$MLFLOW_URL"); done
-  done
+  await_mlflow marketplace && local target=$MLFLOW_URL
   figures_of env PYTHONDONTWRITEBYTECODE=1 "$PYTHON" "$OPS_ROOT/ops/bench.d/transfer/workers.py" "$MARKETPLACE_BIN" "$RUN_DIRECTORY" \
-    "$CLUSTER_CONNINFO" "$workers" "$workspaces" "$models" "$sources" "${targets[@]}"
+    "$CLUSTER_CONNINFO" "$workers" "$workspaces" "$models" "$rounds" "$sources" "$target"
 }

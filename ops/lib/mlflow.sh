@@ -87,16 +87,19 @@ launch_mlflow3_auth() {
 random_secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # The servers every test may use, and the variables by which it finds them.
-# An MLflow 2 server has no workspaces, so Tests/Interop gets one of its own.
-TEST_VARIABLES=(MLFLOW3_URL MLFLOW2_URL MLFLOW2_INTEROP_URL MLFLOW_AUTH_URL MLFLOW_AUTH_USER MLFLOW_AUTH_PASSWORD
+# An MLflow 2 server has no workspaces, so Tests/Interop gets one of its own. A server of MLflow 3 keeps one processor
+# busy, and most tests wait for it, so there are two: MLFLOW3_URL is the first of MLFLOW3_URLS.
+TEST_VARIABLES=(MLFLOW3_URL MLFLOW3_URLS MLFLOW2_URL MLFLOW2_INTEROP_URL MLFLOW_AUTH_URL MLFLOW_AUTH_USER MLFLOW_AUTH_PASSWORD
   MARKETPLACE_PYTHON3 MARKETPLACE_PYTHON2)
 
 start_test_servers() {
   launch_mlflow3_workspaces mlflow3
+  launch_mlflow3_workspaces mlflow3-second
   launch_mlflow2 mlflow2
   launch_mlflow2 mlflow2-interop
   launch_mlflow3_auth mlflow3-auth
   await_mlflow mlflow3 && MLFLOW3_URL=$MLFLOW_URL
+  await_mlflow mlflow3-second && MLFLOW3_URLS="$MLFLOW3_URL $MLFLOW_URL"
   await_mlflow mlflow2 && MLFLOW2_URL=$MLFLOW_URL
   await_mlflow mlflow2-interop && MLFLOW2_INTEROP_URL=$MLFLOW_URL
   await_mlflow mlflow3-auth && MLFLOW_AUTH_URL=$MLFLOW_URL
