@@ -94,6 +94,31 @@ struct RangedDownloadTests {
     }
   }
 
+  @Test(
+    "is not begun where the server announces another size than the listing",
+    arguments: [4_320, 4_322, 1 << 50, Int64.max])
+  func otherSize(_ announced: Int64) async throws {
+    let file = ServedFile.make(4_321)
+    let script: ScriptedServer.Script = { request, _ in
+      var answer = file.answer(request)
+      answer.headers = answer.headers.map { $0.0 == "content-range" ? ($0.0, "bytes 0-0/\(announced)") : $0 }
+      return answer
+    }
+    try await ScriptedServer.with(script) { server in
+      let registry = try MLflowRegistry.at(server) { small(&$0.policy) }
+      let error = await #expect(throws: RegistryError.self) {
+        try await registry.download(ArtifactFile(path: "f", size: 4_321), from: location) { _ in
+          0
+        } consume: { _ in
+          Issue.record("a byte was handed over")
+        }
+      }
+      #expect(error?.code == .incompleteBody)
+      #expect(error?.retriable == true)
+      #expect(server.requests.count == 1)
+    }
+  }
+
   @Test("comes in one stream from a server that ignores ranges, or names no state")
   func ignored() async throws {
     let file = ServedFile.make(4_321)

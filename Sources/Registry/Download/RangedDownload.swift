@@ -45,6 +45,10 @@ struct RangedDownload: Sendable {
     guard let tag = head.tag, let part = head.part, part.range == 0..<1 else {
       return try await whole(open([]), size: size, consume: consume)
     }
+    // The size bounds what is read, so it is to be the one that the listing stands for.
+    guard part.total == size else {
+      throw incomplete(received: 0, stated: size, why: "\(part.total) bytes are announced, not those that are listed,")
+    }
     let state = ArtifactState(tag: tag, size: part.total)
     let offset = try await start(state)
     precondition((0...state.size).contains(offset), "a file is wanted from a byte that it has")
@@ -88,7 +92,7 @@ struct RangedDownload: Sendable {
   private func sideBySide(
     _ all: Range<Int64>, of state: ArtifactState, window: RangeWindow, consume: ([UInt8]) async throws -> Void
   ) async throws {
-    let count = Int((Int64(all.count) + policy.rangeBytes - 1) / policy.rangeBytes)
+    let count = Int((Int64(all.count) - 1) / policy.rangeBytes + 1)
     func range(_ index: Int) -> Range<Int64> {
       let lower = all.lowerBound + Int64(index) * policy.rangeBytes
       return lower..<min(lower + policy.rangeBytes, all.upperBound)

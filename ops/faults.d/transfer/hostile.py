@@ -32,6 +32,8 @@ from world import WORKSPACE, Place, Run, World
 RUN_DEADLINE_S = 120
 MEMORY_BYTES_MAX = 200_000_000
 BOMB_MEBIBYTES = 300
+# Asked for in ranges.
+LARGE_BYTES = 40_000_000
 ENDLESS_PIECE = b"0" * 65_536
 # An endless body that is taken in up to here has no bound. Of a listing 64 MiB are read.
 ENDLESS_BYTES_MAX = 150_000_000
@@ -184,6 +186,19 @@ def longer(world: World, step: Step) -> bytes:
     return http(world.source.request("GET", step.target) + b"and more")
 
 
+def large_file(total: int) -> Callable[[World, Step], bytes]:
+    """Listed as large; whoever asks for a part of it gets one byte, and hears of so many."""
+    def answer(world: World, step: Step) -> bytes:
+        if is_root_listing(step):
+            return listing_where(lambda file: resized(file, LARGE_BYTES))(world, step)
+        return http(b"0", "206 Partial Content", 'ETag: "state"', f"Content-Range: bytes 0-0/{total}")
+    return answer
+
+
+def is_large_file(step: Step) -> bool:
+    return is_root_listing(step) or is_file("model.pkl")(step)
+
+
 def source_is(uri: str, trap: Trap) -> Callable[[World, Step], bytes]:
     def answer(world: World, step: Step) -> bytes:
         honest = truth(world, step)
@@ -216,6 +231,17 @@ def turning_models(world: World, step: Step) -> bytes:
     turning_pages.number += 1
     model = {"name": f"model {turning_pages.number:09}", "creation_timestamp": 1, "last_updated_timestamp": 1}
     return http(json.dumps({"registered_models": [model], "next_page_token": f"token {turning_pages.number}"}).encode())
+
+
+def model_more(name: str) -> Callable[[World, Step], bytes]:
+    """One model more, that has one version in Production."""
+    def answer(world: World, step: Step) -> bytes:
+        honest = truth(world, step)
+        version = {"name": name, "version": "1", "current_stage": "Production", "creation_timestamp": 1, "status": "READY"}
+        honest["registered_models"].append(
+            {"name": name, "creation_timestamp": 1, "last_updated_timestamp": 1, "latest_versions": [version]})
+        return http(json.dumps(honest).encode())
+    return answer
 
 
 def compressed(world: World, step: Step) -> bytes:
@@ -260,11 +286,17 @@ def all_cases(trap: Trap) -> Iterator[Case]:
     yield Case("body: redirected here", is_file("model.pkl"), redirected(f"http://{trap.address}/"), WRONG_SIZE | UNREADABLE)
     yield Case("body: redirected to a metadata service", is_file("model.pkl"), redirected("http://169.254.169.254/"), WRONG_SIZE | UNREADABLE)
     yield Case("body: redirected to a file", is_file("model.pkl"), redirected("file:///etc/passwd"), WRONG_SIZE | UNREADABLE)
+    for what, total in (("as listed", LARGE_BYTES), ("a petabyte", 1 << 50), ("64 bits", (1 << 63) - 1), ("beyond 64 bits", 10**30),
+                        ("nothing", 0)):
+        yield Case(f"range: one byte, of {what}", is_large_file, large_file(total), WRONG_SIZE)
     yield Case("body: MLmodel is no YAML", is_file("MLmodel"), said_instead(b"\0\1" * 100), WRONG_SIZE | {None, "missing_mlmodel"})
     for what, uri in SOURCES.items():
         yield Case(f"source: {what}", is_version, source_is(uri, trap), REFUSED_SOURCE)
     yield Case("models: a web page", is_search, said_instead(b"<html>sign in</html>"), UNREADABLE)
     yield Case("models: nothing", is_search, said_instead(b"{}"), {None})
+    yield Case("models: a name of 4096 bytes", is_search, model_more("n" * 4096), {None, "unkeepable_name", "refused", "not_found"})
+    yield Case("models: a name that climbs, in 4096 bytes", is_search, model_more("../" * 1365 + "x"),
+               {None, "unkeepable_name", "refused", "not_found"})
     yield Case("models: pages without end", is_search, turning_models, UNREADABLE)
     yield Case("models: a body without end", is_search, endless(b'{"registered_models": [{"name": "'), UNREADABLE)
     yield Case("models: redirected here", is_search, redirected(f"http://{trap.address}/"), UNREADABLE)
