@@ -96,6 +96,10 @@ struct FileStorageResumeTests {
   func empty() async throws {
     let store = try TestStore()
     try await begin([], from: origin, in: store)
+    // The second has a part of its own, whose name nobody knows.
+    let first = try await store.storage.upload(to: key(), from: origin)
+    try await begin([1, 2, 3], from: origin, in: store)
+    await first.abandon()
     let unknown = try await store.storage.upload(to: key())
     try await unknown.write([1])
     await unknown.suspend()

@@ -88,7 +88,9 @@ struct FileStorageTests {
 
   @Test("tells files apart whose names only look equal, and lists by bytes")
   func unicode() async throws {
-    let names = ["naïve 🧬", "nai\u{308}ve 🧬", "日本語", "\u{202e}txt.exe", "a b", "*?\"<>|", "-rf", "new\nline"]
+    let names = [
+      "naïve 🧬", "nai\u{308}ve 🧬", "日本語", "\u{202e}txt.exe", "a b", "*?\"<>|", "-rf", "new\nline", "Model", "model",
+    ]
     let base = try StorageKey(["exports"])
     for name in names { _ = try await store.write(Array(name.utf8), at: base.appending(name)) }
     let listed = try await store.storage.files(below: base)

@@ -68,6 +68,34 @@ struct S3ResumeTests {
     #expect(try await storage.readBack(key) == StreamDigest.of(all))
   }
 
+  @Test("is joined by its successor where all of it had arrived", arguments: S3Server.available)
+  func wholeButNotJoined(_ server: S3Server) async throws {
+    // Such a size that the digest of the whole can be noted: the last part is a short one.
+    let whole = Array(all.prefix(3 * Self.partBytes + 64))
+    let origin = UploadOrigin(tag: "\"one\"", size: Int64(whole.count))
+    try await FaultyProxy.with(
+      server.url,
+      { request, _ in request.method == .POST && request.uri.contains("uploadId=") ? .answer(.forbidden) : .none }
+    ) { proxy in
+      let storage = try await server.storage {
+        $0.endpoint = proxy.url
+        $0.partBytesFirst = Self.partBytes
+      }
+      let upload = try await storage.upload(to: key, from: origin)
+      try await upload.write(whole)
+      await #expect(throws: StorageError.self) { try await upload.finishUnlessPresent() }
+      await upload.suspend()
+      var configuration = storage.client.configuration
+      configuration.endpoint = server.url
+      let successor = try S3Storage(configuration)
+      let next = try await successor.upload(to: key, from: origin)
+      #expect(await next.resumedBytes == Int64(whole.count))
+      #expect(try await next.finishUnlessPresent() == FinishedUpload(file: StreamDigest.of(whole), isNew: true))
+      #expect(try await successor.readBack(key) == StreamDigest.of(whole))
+      #expect(try await entries(of: successor) == 1)
+    }
+  }
+
   @Test("is left alone by an upload from another state, to another key, or from no known source")
   func others() async throws {
     let storage = try await storage(try #require(S3Server.available.first))

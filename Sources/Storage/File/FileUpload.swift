@@ -10,6 +10,8 @@ actor FileUpload: StorageUpload {
   private let key: StorageKey
   private let origin: UploadOrigin?
   private var partName = UnfinishedName.of(UUID())
+  /// Whether the next upload from the same source finds the part by its name.
+  private var isFoundAgain = false
   private var folder: Int32 = -1
   private var file: Int32 = -1
   private var digest = StreamDigest()
@@ -33,6 +35,7 @@ actor FileUpload: StorageUpload {
     if let origin, let part = UnfinishedPart(of: origin, key: key) {
       let name = UnfinishedName.of(part.id)
       if let found = try part.open(name, in: folder, key: key) {
+        isFoundAgain = true
         partName = name
         file = found.descriptor
         digest = found.digest
@@ -133,7 +136,7 @@ actor FileUpload: StorageUpload {
 
   /// Lets go of a part that the next upload from the same source finds; any other would be found by nobody.
   func suspend() {
-    guard origin != nil, digest.size > 0 else { return abandon() }
+    guard isFoundAgain, digest.size > 0 else { return abandon() }
     if file >= 0 { close(file) }
     file = -1
   }

@@ -69,26 +69,30 @@ struct S3UploadRecords: Sendable {
       record.schema == S3UploadRecord.schemaNow, record.partBytes == partBytes,
       (1...S3Upload.partsMax).contains(record.parts), record.digest.size <= sizeMax
     else { return nil }
-    guard let parts = try await parts(of: record, at: uploaded), S3UploadRecord.tags(of: parts) == record.tags else {
+    guard let parts = try await parts(of: record, at: uploaded, sizeMax: sizeMax),
+      S3UploadRecord.tags(of: parts) == record.tags
+    else {
       return nil
     }
     return (record, parts)
   }
 
-  /// The parts of a record, `nil` unless all are there with the sizes they must have.
-  private func parts(of record: S3UploadRecord, at uploaded: String) async throws -> [S3Part]? {
+  /// The parts of a record, `nil` unless all are there with the sizes they must have: only that which ends the file may
+  /// be a short one.
+  private func parts(of record: S3UploadRecord, at uploaded: String, sizeMax: Int64) async throws -> [S3Part]? {
     var parts: [S3Part] = []
     var bytes: Int64 = 0
     let listing = S3Listing(client, .parts(of: uploaded, uploadID: record.uploadID))
     while let page = try await listing.next() {
       for item in page.all("Part") {
         guard let number = item.text("PartNumber").flatMap({ Int($0) }), number <= record.parts else { continue }
-        let size = S3Upload.partBytes(first: record.partBytes, sent: number - 1)
+        let full = Int64(S3Upload.partBytes(first: record.partBytes, sent: number - 1))
+        let size = number == record.parts && record.digest.size == sizeMax ? min(full, sizeMax - bytes) : full
         guard number == parts.count + 1, let tag = item.text("ETag"), item.text("Size") == String(size) else {
           return nil
         }
         parts.append(S3Part(number: number, tag: tag, checksum: item.text("ChecksumSHA256")))
-        bytes += Int64(size)
+        bytes += size
       }
     }
     return parts.count == record.parts && bytes == record.digest.size ? parts : nil
