@@ -124,7 +124,10 @@ public final class Simulation {
       }
       world.scheduler.giveTurn(to: world.dice.below(world.scheduler.waitingCount))
     }
-    for job in jobs { job.process.endSessions() }
+    for job in jobs where !job.process.sessions.isEmpty {
+      world.violated("O", "run \(job.process.run.uuidString.prefix(4)) left a session open that holds locks")
+      job.process.endSessions()
+    }
     for job in jobs where job.options.isDryRun && job.process.writes > 0 {
       world.violated("J7", "a dry run wrote")
     }
@@ -283,7 +286,8 @@ final class SimulatedJob: @unchecked Sendable {
         }
       },
       isStopping: { process.isStopping },
-      pause: { _ in
+      pause: { length in
+        process.conduct.pauses.append(length)
         await world.scheduler.turn()
         world.tick()
         if process.isDead { throw ProcessDied() }

@@ -39,8 +39,11 @@ private struct PostgresLockSession: LockSession {
     }
   }
 
+  /// Also where the caller was cancelled: the session is not its own alone.
   func unlock(_ key: Int64) async throws {
-    try await lease.withSession { session in _ = try session.query("select pg_advisory_unlock($1)", [key]) }
+    try await Task.detached { [lease] in
+      try await lease.withSession { session in _ = try session.query("select pg_advisory_unlock($1)", [key]) }
+    }.value
   }
 
   /// A lease never connects again, so that whoever answers is the session that took the locks.

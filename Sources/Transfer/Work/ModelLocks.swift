@@ -11,6 +11,9 @@ actor ModelLocks {
   private let pause: @Sendable (Duration) async throws -> Void
   private var session: (any LockSession)?
   private var sessionNumber = 0
+  private var isOpening = false
+  /// Those who go on once it is known whether a session could be opened.
+  private var waiting: [CheckedContinuation<Void, Never>] = []
   /// Sessions' locks are re-entrant, so within this process a set keeps two tasks apart.
   private var held: Set<Int64> = []
 
@@ -82,13 +85,17 @@ actor ModelLocks {
     await close()
   }
 
+  /// The session, opened by the first who needs one, for all that need it meanwhile: each is a connection.
   private func current() async throws -> (any LockSession, Int) {
+    while isOpening { await withCheckedContinuation { waiting.append($0) } }
     if let session { return (session, sessionNumber) }
-    let fresh = try await sessions.open()
-    if let session {
-      await fresh.close()
-      return (session, sessionNumber)
+    isOpening = true
+    defer {
+      isOpening = false
+      for each in waiting { each.resume() }
+      waiting = []
     }
+    let fresh = try await sessions.open()
     session = fresh
     sessionNumber += 1
     return (fresh, sessionNumber)

@@ -11,6 +11,9 @@ struct ReportChecker {
   /// Whether nobody else worked meanwhile, so that what is due afterwards was due to this run.
   let isAlone: Bool
 
+  /// So many waits are not each the first for its lock.
+  private static let pausesMany = 30
+
   private var process: SimulatedProcess { job.process }
 
   func check() {
@@ -19,6 +22,7 @@ struct ReportChecker {
     checkUnattended(report)
     checkSilence(report)
     checkProgress()
+    checkPatience()
     for part in report.workspaces {
       let facts = process.conduct.facts.filter { $0.event.workspace == part.workspace.text }
       if job.options.isDryRun {
@@ -59,6 +63,14 @@ struct ReportChecker {
     if conduct.sent != conduct.toldSent || !(0...conduct.replaced).contains(conduct.stored - conduct.toldStored) {
       violated(
         "\(conduct.stored) and \(conduct.sent) files moved, it told of \(conduct.toldStored) and \(conduct.toldSent)")
+    }
+  }
+
+  /// Whoever waits for long asks less and less often.
+  private func checkPatience() {
+    let pauses = process.conduct.pauses
+    if pauses.count >= Self.pausesMany, Set(pauses).count == 1 {
+      violated("it waited \(pauses.count) times for locks, each time for \(pauses[0])")
     }
   }
 

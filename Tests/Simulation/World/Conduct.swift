@@ -31,6 +31,8 @@ struct Conduct {
   var open = 0
   /// Locks that others held.
   var refused: Set<Int64> = []
+  /// How long it waited for locks that others held, one after the other.
+  var pauses: [Duration] = []
   /// How often it read which names are given.
   var nameReadings = 0
 }
