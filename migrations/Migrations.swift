@@ -53,5 +53,6 @@ public enum Migrations {
     Migration("m0017a-projection-check", PackageResources.m0017a_projection_check_sql),
     Migration("m0018-projection-register", PackageResources.m0018_projection_register_sql),
     Migration("m0020-jobs", PackageResources.m0020_jobs_sql),
+    Migration("m0021-uploads", PackageResources.m0021_uploads_sql),
   ]
 }

@@ -87,15 +87,25 @@ struct ExportContents: Sendable {
     }
   }
 
-  /// Copies files into a registry and lists them back.
+  /// Copies files into a registry, but for those that an earlier attempt has brought there, and lists them back.
   ///
   /// - Throws: ``Trouble`` with ``Trouble/rottenCode`` when storage does not hold what the manifest says, with
   ///   `upload_incomplete` when the registry does not list what was written.
   func upload(
     _ files: [(file: Manifest.File, path: String)], to location: ArtifactLocation, of registry: any ModelRegistry,
-    progress: @escaping @Sendable (Int64) -> Void
+    notes: UploadNotes, progress: @escaping @Sendable (Int64) -> Void
   ) async throws {
+    let root = location.root ?? ""
+    let noted = try await notes.noted(files, at: root)
+    let present = noted.isEmpty ? [:] : try await sizes(at: location, of: registry)
     _ = try await concurrently(files, limit: ImportJob.filesConcurrent) { file, path in
+      if let known = noted[Array(path.utf8)] {
+        if known == WrittenFile(size: file.size, sha256: file.sha256), present[Array(path.utf8)] == file.size {
+          // It is lived on, so that storage holds it no longer would never be seen.
+          return try await verify([file])
+        }
+        try await notes.withdraw(path, at: root)
+      }
       let key = try folder.file(file.path)
       guard try await storage.size(of: key) == file.size else { throw Trouble.rotten(file) }
       let verdict = VerifiedBody.Verdict()
@@ -109,11 +119,10 @@ struct ExportContents: Sendable {
       }
       // A file of no bytes asks for none, so nothing judged it on the way.
       guard !verdict.isRotten else { throw Trouble.rotten(file) }
+      try await notes.note(file, as: path, at: root)
       progress(file.size)
     }
-    let listed = Dictionary(
-      try await registry.artifacts(at: location).map { (Array($0.path.utf8), $0.size) },
-      uniquingKeysWith: { first, _ in first })
+    let listed = try await sizes(at: location, of: registry)
     for (file, path) in files {
       guard let size = listed[Array(path.utf8)], size == nil || size == file.size else {
         throw Trouble(
@@ -122,5 +131,12 @@ struct ExportContents: Sendable {
           retriable: true)
       }
     }
+  }
+
+  /// What a registry lists at a place; a size is `nil` where it tells none.
+  private func sizes(at location: ArtifactLocation, of registry: any ModelRegistry) async throws -> [[UInt8]: Int64?] {
+    Dictionary(
+      try await registry.artifacts(at: location).map { (Array($0.path.utf8), $0.size) },
+      uniquingKeysWith: { first, _ in first })
   }
 }

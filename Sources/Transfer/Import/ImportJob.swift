@@ -28,6 +28,7 @@ struct ImportJob: Sendable {
         event: .modelImported(imported))
       let cause = EventReference(workspace: state.workspace.text, sequence: export.sequence)
       let sequences = try await append(event, cause: cause)
+      try await notes(due).forget(export.data)
       let item = Item(
         .imported, model: due.model.name, version: due.version.number, marketplaceName: name.text,
         bytes: export.data.bytes)
@@ -39,6 +40,16 @@ struct ImportJob: Sendable {
 
   private func identity(_ due: DueTransfer) -> VersionIdentity {
     VersionIdentity(state.workspace, due.model, due.version)
+  }
+
+  private func generation(_ due: DueTransfer) -> Int { due.version.imports[target.id]?.generation ?? 1 }
+
+  private func key(_ due: DueTransfer) -> Tag {
+    Tag(OwnTags.sourceKey, identity(due).sourceKey(generation: generation(due)))
+  }
+
+  private func notes(_ due: DueTransfer) -> UploadNotes {
+    UploadNotes(memory: context.memory, target: target.id, key: key(due))
   }
 
   /// Another run that imported the same export first found or made the same version: its event says the same.
@@ -87,10 +98,9 @@ struct ImportJob: Sendable {
       throw Trouble(Trouble.rottenCode, "model.json of \(export.uri) names no version.", retriable: true)
     }
     try await ensureModel(model, named: name)
-    let generation = due.version.imports[target.id]?.generation ?? 1
-    let key = Tag(OwnTags.sourceKey, identity(due).sourceKey(generation: generation))
     let made = ImportedVersion(
-      registry: target.registry, contents: contents, workspace: state.workspace, key: key, name: name, locks: locks,
+      registry: target.registry, contents: contents, workspace: state.workspace, key: key(due), name: name,
+      locks: locks, notes: notes(due),
       progress: { [context, workspace = state.workspace] bytes in
         context.progress(
           .importing(workspace, model: due.model.name, version: due.version.number, bytes: bytes))
@@ -98,7 +108,7 @@ struct ImportJob: Sendable {
     let (version, run) = try await made.ensure(source)
     return ModelImported(
       model: due.model.id.text, name: due.model.name, version: due.version.number, created: due.version.created,
-      generation: generation, exportID: export.exportID, target: target.id, marketplaceName: name.text,
+      generation: generation(due), exportID: export.exportID, target: target.id, marketplaceName: name.text,
       marketplaceVersion: version.version, marketplaceRunID: run?.id, manifestSHA256: export.manifestSHA256)
   }
 

@@ -11,6 +11,7 @@ struct ImportedLoggedModel: Sendable {
   let key: Tag
   let experiments: ImportedExperiments
   let run: Run?
+  let notes: UploadNotes
   let progress: @Sendable (Int64) -> Void
 
   /// Finds what an earlier attempt made, or makes it, and completes it.
@@ -18,7 +19,8 @@ struct ImportedLoggedModel: Sendable {
     let model = try await findOrCreate(document)
     try await addParams(of: document, to: model)
     let files = contents.files(below: contents.manifest.modelPath)
-    try await contents.upload(files, to: registry.artifactLocation(of: model), of: registry, progress: progress)
+    try await contents.upload(
+      files, to: registry.artifactLocation(of: model), of: registry, notes: notes, progress: progress)
     let ready = try await registry.finalizeLoggedModel(model.id)
     if let run {
       try await registry.linkOutputs(run: run.id, models: [ModelOutput(modelID: model.id)])

@@ -9,6 +9,7 @@ struct ImportedRun: Sendable {
   let contents: ExportContents
   let workspace: WorkspaceID
   let experiments: ImportedExperiments
+  let notes: UploadNotes
   let progress: @Sendable (Int64) -> Void
 
   /// Finds the run that an earlier attempt made, or makes it, and completes it.
@@ -29,7 +30,8 @@ struct ImportedRun: Sendable {
     if run.tags[OwnTags.complete] != nil {
       try await complete(files, of: run)
     } else if !files.isEmpty {
-      try await contents.upload(files, to: registry.artifactLocation(of: run), of: registry, progress: progress)
+      try await contents.upload(
+        files, to: registry.artifactLocation(of: run), of: registry, notes: notes, progress: progress)
     }
     try await registry.updateRun(
       run.id, status: document.info.status, endTime: document.info.endTime, name: document.info.runName)
@@ -47,7 +49,7 @@ struct ImportedRun: Sendable {
     // What is there came from an export that was whole then. This one must be so now, or it would be lived on unseen.
     try await contents.verify(files.filter { present.contains(Array($0.path.utf8)) }.map(\.file))
     guard !missing.isEmpty else { return }
-    try await contents.upload(missing, to: location, of: registry, progress: progress)
+    try await contents.upload(missing, to: location, of: registry, notes: notes, progress: progress)
   }
 
   /// The oldest run with our key, in whichever of our experiments it lies; of several a whole one comes first, and

@@ -11,6 +11,7 @@ struct ImportedVersion: Sendable {
   let key: Tag
   let name: MarketplaceName
   let locks: ModelLocks
+  let notes: UploadNotes
   let progress: @Sendable (Int64) -> Void
 
   /// Where the version's files lie in the marketplace.
@@ -57,7 +58,7 @@ struct ImportedVersion: Sendable {
     return try await locks.whenFree("run/\(workspace.text)/\(document.info.runID)") {
       let imported = ImportedRun(
         registry: registry, contents: contents, workspace: workspace, experiments: try await experiments.read(),
-        progress: progress)
+        notes: notes, progress: progress)
       return try await imported.ensure(document)
     }
   }
@@ -74,7 +75,7 @@ struct ImportedVersion: Sendable {
     let known = try await experiments.read()
     guard try await registry.serverInfo().hasLoggedModels else { return try await placeInRun(known, run: run) }
     let imported = ImportedLoggedModel(
-      registry: registry, contents: contents, key: key, experiments: known, run: run, progress: progress)
+      registry: registry, contents: contents, key: key, experiments: known, run: run, notes: notes, progress: progress)
     let model = try await imported.ensure(try await contents.loggedModel())
     return Place(source: "models:/\(model.id)", run: run, loggedModel: model)
   }
@@ -96,7 +97,8 @@ struct ImportedVersion: Sendable {
     // One run may have logged several models, and their versions bear the same numbers: the export tells them apart.
     let folder = "model-\(contents.manifest.exportID)"
     let files = contents.files(below: contents.manifest.modelPath).map { (file: $0.file, path: "\(folder)/\($0.path)") }
-    try await contents.upload(files, to: registry.artifactLocation(of: home), of: registry, progress: progress)
+    try await contents.upload(
+      files, to: registry.artifactLocation(of: home), of: registry, notes: notes, progress: progress)
     if run == nil { try await registry.updateRun(home.id, status: "FINISHED", endTime: nil, name: nil) }
     return Place(source: "\(home.artifactURI)/\(folder)", run: home)
   }

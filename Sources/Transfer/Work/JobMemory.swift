@@ -1,6 +1,7 @@
 public import Foundation
 public import Marketplace
 public import Postgres
+public import Storage
 
 /// What jobs keep beside the ledger, and what they ask it without folding: claims, cursors, known workspaces.
 public protocol JobMemory: Sendable {
@@ -28,6 +29,18 @@ public protocol JobMemory: Sendable {
 
   /// Whether the ledger knows of any export.
   func hasExports() async throws -> Bool
+
+  /// Those of these files that are noted to have arrived in a registry, by the ids of the notes.
+  func uploads(_ ids: [UUID]) async throws -> [UUID: WrittenFile]
+
+  /// Notes that an import has brought a file into a registry, in place of what the id stood for.
+  func noteUpload(_ id: UUID, of file: WrittenFile, in importID: UUID) async throws
+
+  /// Takes such a note back.
+  func withdrawUpload(_ id: UUID) async throws
+
+  /// Takes back all notes of an import.
+  func forgetUploads(of importID: UUID) async throws
 }
 
 /// A claim on an export id: under it a generation of a version is, or was, being copied.
@@ -131,6 +144,24 @@ public struct PostgresMemory: JobMemory {
         """, [areDisconnected])
     }
     return try rows.map { try WorkspaceID($0.string("workspace")) }
+  }
+
+  /// From `jobs.upload`.
+  public func uploads(_ ids: [UUID]) async throws -> [UUID: WrittenFile] {
+    try await UploadNote.uploads(ids, in: pool)
+  }
+
+  /// In `jobs.upload`.
+  public func noteUpload(_ id: UUID, of file: WrittenFile, in importID: UUID) async throws {
+    try await UploadNote.note(id, of: file, in: importID, pool: pool)
+  }
+
+  /// From `jobs.upload`.
+  public func withdrawUpload(_ id: UUID) async throws { try await UploadNote.withdraw(id, in: pool) }
+
+  /// From `jobs.upload`.
+  public func forgetUploads(of importID: UUID) async throws {
+    try await UploadNote.forget(importID, in: pool)
   }
 
   /// From `marketplace.export_summary`.

@@ -1,6 +1,7 @@
 import Foundation
 import Ledger
 import Marketplace
+import Storage
 import Transfer
 
 /// What PostgreSQL keeps beside the ledger.
@@ -12,6 +13,7 @@ final class MemoryState {
 
   var claims: [ClaimKey: String] = [:]
   var times: [String: [[UInt8]: ModelTimes]] = [:]
+  var uploads: [UUID: (file: WrittenFile, importID: UUID)] = [:]
 }
 
 struct SimulatedMemory: JobMemory {
@@ -79,6 +81,26 @@ struct SimulatedMemory: JobMemory {
   func hasExports() async throws -> Bool {
     try await process.call(.memory, "ask for exports") {
       process.world.log.workspaces.values.contains { $0.contains { $0.type == "ModelExported" } }
+    }
+  }
+
+  func uploads(_ ids: [UUID]) async throws -> [UUID: WrittenFile] {
+    try await process.call(.memory, "ask for uploads") {
+      Dictionary(uniqueKeysWithValues: Set(ids).compactMap { id in state.uploads[id].map { (id, $0.file) } })
+    }
+  }
+
+  func noteUpload(_ id: UUID, of file: WrittenFile, in importID: UUID) async throws {
+    try await process.call(.memory, "note an upload", writes: true) { state.uploads[id] = (file, importID) }
+  }
+
+  func withdrawUpload(_ id: UUID) async throws {
+    try await process.call(.memory, "withdraw an upload", writes: true) { state.uploads[id] = nil }
+  }
+
+  func forgetUploads(of importID: UUID) async throws {
+    try await process.call(.memory, "forget uploads", writes: true) {
+      state.uploads = state.uploads.filter { $0.value.importID != importID }
     }
   }
 }
