@@ -92,7 +92,7 @@ public final class FaultyProxy: Sendable {
     outgoing.headers = request.headers
     for name in ["content-length", "transfer-encoding", "connection"] { outgoing.headers.remove(name: name) }
     if request.method == .PUT || request.method == .POST { outgoing.body = .bytes(request.body) }
-    let response = try await HTTPClient.shared.execute(outgoing, timeout: .seconds(60))
+    let response = try await HTTPClient.test.execute(outgoing, timeout: .seconds(60))
     var headers = response.headers
     for name in ["transfer-encoding", "connection"] { headers.remove(name: name) }
     let body = try await response.body.collect(upTo: 64 << 20)

@@ -36,7 +36,7 @@ public enum MLflowServers {
     request.method = .POST
     request.headers.add(name: "Content-Type", value: "application/json")
     request.body = .bytes(ByteBuffer(string: "{\"name\":\"\(name)\"}"))
-    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+    let response = try await HTTPClient.test.execute(request, timeout: .seconds(60))
     guard response.status.code == 201 else {
       throw RegistryError(
         .server, operation: "creating an MLflow workspace", status: Int(response.status.code),

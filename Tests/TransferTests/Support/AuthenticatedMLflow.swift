@@ -59,7 +59,7 @@ struct AuthenticatedMLflow: Sendable {
     let secret = Data("\(admin.user):\(admin.password)".utf8).base64EncodedString()
     request.headers.add(name: "Authorization", value: "Basic \(secret)")
     request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(content)))
-    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+    let response = try await HTTPClient.test.execute(request, timeout: .seconds(60))
     let said = String(buffer: try await response.body.collect(upTo: 1 << 20))
     guard response.status.code / 100 == 2 else {
       throw RegistryError(.refused, operation: path, status: Int(response.status.code), message: said)

@@ -3,6 +3,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Synchronization
+import TestSupport
 
 /// A door in front of a server, on loopback: everything passes, and every request is counted as the server gets it.
 final class CountingProxy: Sendable {
@@ -54,7 +55,7 @@ final class CountingProxy: Sendable {
     request.headers = head.headers
     for name in ["host", "content-length", "transfer-encoding", "connection"] { request.headers.remove(name: name) }
     if body.readableBytes > 0 { request.body = .bytes(body) }
-    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
+    let response = try await HTTPClient.test.execute(request, timeout: .seconds(120))
     return (response.status, response.headers, try await response.body.collect(upTo: Self.bodyBytesMax))
   }
 }

@@ -110,7 +110,7 @@ final class RegistryProxy: Sendable {
     outgoing.headers = request.headers
     for name in ["host", "content-length", "transfer-encoding", "connection"] { outgoing.headers.remove(name: name) }
     if request.method != .GET { outgoing.body = .bytes(request.body) }
-    let response = try await HTTPClient.shared.execute(outgoing, timeout: .seconds(120))
+    let response = try await HTTPClient.test.execute(outgoing, timeout: .seconds(120))
     var headers = response.headers
     for name in ["content-length", "transfer-encoding", "connection"] { headers.remove(name: name) }
     return ProxyAnswer(

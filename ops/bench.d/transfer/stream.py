@@ -94,10 +94,11 @@ class Bench:
             "data": str(directory),
             "storage": {"url": storage, "endpoint": self.s3} if storage else f"file://{directory}/storage",
             "promoted": {"stages": ["Production"], "aliases": []},
-            "workspaces": [{"id": "dev01", "registry": source}],
+            # One of its own, so that no round finds in the marketplace what another made.
+            "workspaces": [{"id": name, "registry": source}],
         }
         if marketplace:
-            settings["marketplace"] = {"registry": self.destination.url, "name": name + ".{workspace}.{model}"}
+            settings["marketplace"] = {"registry": self.destination.url, "name": "{workspace}.{model}"}
         program = Program(self.binary, directory, settings)
         program.run("migrate")
         program.run("observe")
