@@ -3,18 +3,29 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 public import Registry
+import Synchronization
 import Testing
 
 /// The MLflow servers that `ops/test` and `ops/servers` start, found through the environment.
 public enum MLflowServers {
-  /// An MLflow 3 with `--enable-workspaces`: within a test always the same one, and of those that there are, another for
-  /// other tests, since a server does one thing at a time.
+  /// An MLflow 3 with `--enable-workspaces`. There are several, since a server does one thing at a time: they are given
+  /// to tests in turn, and a test keeps the one that it got.
   public static var three: String? {
-    let environment = ProcessInfo.processInfo.environment
-    let all = (environment["MLFLOW3_URLS"] ?? environment["MLFLOW3_URL"] ?? "").split(separator: " ")
-    guard !all.isEmpty else { return nil }
-    return String(all[(Test.current?.sourceLocation.line ?? 0) % all.count])
+    guard let test = Test.current else { return allThree.first }
+    return given.withLock { given in
+      if let server = given[test.id] { return server }
+      let server = allThree.isEmpty ? nil : allThree[given.count % allThree.count]
+      given[test.id] = server
+      return server
+    }
   }
+
+  private static let allThree: [String] = {
+    let environment = ProcessInfo.processInfo.environment
+    return (environment["MLFLOW3_URLS"] ?? environment["MLFLOW3_URL"] ?? "").split(separator: " ").map(String.init)
+  }()
+  private static let given = Mutex<[Test.ID: String]>([:])
+
   /// An MLflow 2.22.
   public static var two: String? { ProcessInfo.processInfo.environment["MLFLOW2_URL"] }
   /// An MLflow 3 with basic-auth.
