@@ -101,6 +101,7 @@ extension World {
       case 2: disconnect(index)
       default:
         memory.times = [:]
+        memory.uploads = [:]
         count("cursors lost")
       }
     }
