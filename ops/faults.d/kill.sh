@@ -1,10 +1,13 @@
 # shellcheck shell=bash
-# SIGKILL at every step of export, import and follow, then all must be well; `--rounds N`, `--short`, `--only "NAME" MOMENT`.
+# SIGKILL at every step of export, import and follow, then all must be well; `--rounds N`, `--short`, `--only "NAME" MOMENT`, `--storage s3`.
 #
 # What a step is, and what is done at each: ops/faults.d/transfer/kill.py.
 
 measure() {
   start_fault_servers
+  if [[ " $* " =~ " --storage"[=\ ]"s3 " ]]; then
+    start_fault_bucket
+  fi
   measure_faults kill "$@"
 }
 

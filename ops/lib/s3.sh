@@ -6,26 +6,33 @@ S3_READY_DEADLINE_MS=60000
 S3_VARIABLES=(S3_RCLONE_URL S3_RCLONE_TLS_URL S3_MOTO_URL S3_CA_FILE S3_ACCESS_KEY_ID S3_SECRET_ACCESS_KEY)
 
 start_s3_servers() {
-  local rclone_port tls_port moto_port directory="$RUN_DIRECTORY/s3"
-  venv s3
-  mkdir -p "$directory/rclone" "$directory/rclone-tls"
-  S3_ACCESS_KEY_ID="test-$(random_secret | cut -c1-16)"
-  S3_SECRET_ACCESS_KEY=$(random_secret)
+  local tls_port moto_port directory="$RUN_DIRECTORY/s3"
+  start_rclone
+  mkdir -p "$directory/rclone-tls"
   make_s3_certificate "$directory"
   S3_CA_FILE="$directory/certificate.pem"
-  rclone_port=$(free_port)
-  spawn_rclone rclone "$rclone_port"
   tls_port=$(free_port)
   spawn_rclone rclone-tls "$tls_port" --cert "$S3_CA_FILE" --key "$directory/key.pem"
   moto_port=$(free_port)
   spawn "$RUN_DIRECTORY/logs/moto.log" "$VENV/bin/moto_server" --host 127.0.0.1 --port "$moto_port"
-  S3_RCLONE_URL="http://127.0.0.1:$rclone_port"
   S3_RCLONE_TLS_URL="https://localhost:$tls_port"
   S3_MOTO_URL="http://127.0.0.1:$moto_port"
-  await_s3 rclone "$rclone_port"
   await_s3 rclone-tls "$tls_port"
   await_s3 moto "$moto_port"
   export "${S3_VARIABLES[@]}"
+}
+
+# The plain rclone alone, and the keys that all of them take.
+start_rclone() {
+  local port
+  venv s3
+  mkdir -p "$RUN_DIRECTORY/s3/rclone"
+  S3_ACCESS_KEY_ID="test-$(random_secret | cut -c1-16)"
+  S3_SECRET_ACCESS_KEY=$(random_secret)
+  port=$(free_port)
+  spawn_rclone rclone "$port"
+  S3_RCLONE_URL="http://127.0.0.1:$port"
+  await_s3 rclone "$port"
 }
 
 # spawn_rclone NAME PORT [option…]: what lies in a bucket is seen again after a second, whoever put it there.

@@ -1,11 +1,13 @@
 """ops/faults kill: SIGKILL at every step of export, import and follow, of the real process, with no hook in it.
 
-usage: kill.py PROGRAM DIRECTORY CLUSTER SOURCE_URL MARKETPLACE_URL [--rounds N] [--short] [--seed N]
+usage: kill.py PROGRAM DIRECTORY CLUSTER SOURCE_URL MARKETPLACE_URL [--rounds N] [--short] [--seed N] [--storage s3]
                [--only NAME MOMENT [OCCURRENCE] [--then NAME MOMENT [OCCURRENCE]]]
 
-A step is a request that passes one of three proxies: to the source, to the marketplace, to PostgreSQL; and a file that
-appears in the store. Scout runs list the steps. Then the process is killed at each: before the request is forwarded;
-midway through the bytes of an artifact; when the server has answered and the client does not know yet.
+A step is a request that passes one of the proxies: to the source, to the marketplace, to PostgreSQL; and a file that
+appears in the store. With `--storage s3` the store is a bucket of the server at S3_RCLONE_URL, whose folder is
+DIRECTORY/s3/rclone, and a fourth proxy stands before it: then the requests to it are the steps. Scout runs list the
+steps. Then the process is killed at each: before the request is forwarded; midway through the bytes of an artifact, and
+of whatever a bucket is sent or sends; when the server has answered and the client does not know yet.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +61,18 @@ class Trap(Calm):
 
     def passing(self, step: Step, direction: str, piece: bytes) -> None:
         size = step.sizes.get(direction)
-        if "artifacts/…" not in step.name or (size is not None and size < MIDWAY_BYTES_MIN):
+        is_artifact = "artifacts/…" in step.name and (size is None or size >= MIDWAY_BYTES_MIN)
+        if not is_artifact and not step.name.startswith("storage"):
             return
         passed = step.passed[direction]
         if not step.sizes.get("midway") and passed + len(piece) > (size or 2 * MIDWAY_BYTES_MIN) // 2:
             step.sizes["midway"] = 1
             self.at(step.name, "midway")
+
+    def parts(self, piece: bytes) -> Iterable[bytes]:
+        """In halves, so that a body of one piece has a middle too."""
+        half = len(piece) // 2
+        return filter(None, (piece[:half], piece[half:]))
 
     def answered(self, step: Step) -> None:
         self.at(step.name, "after")
@@ -96,10 +105,13 @@ def killed_run(world: World, trap: Trap) -> None:
     world.place.board.plan = trap
     trap.run = world.start("sync")
     trap.has_run.set()
-    watcher = threading.Thread(target=trap.watch, args=(world.storage,))
-    watcher.start()
+    # A bucket's files appear by requests, which are steps already.
+    watchers = [] if world.place.storage else [threading.Thread(target=trap.watch, args=(world.storage,))]
+    for each in watchers:
+        each.start()
     trap.run.wait()
-    watcher.join()
+    for each in watchers:
+        each.join()
     world.place.board.plan = Calm()
 
 
@@ -193,6 +205,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--storage", choices=("file", "s3"), default="file")
     parser.add_argument("--only", nargs="+", metavar="NAME MOMENT [OCCURRENCE]")
     parser.add_argument("--then", nargs="+", metavar="NAME MOMENT [OCCURRENCE]")
     return parser.parse_args()
@@ -204,9 +217,10 @@ def named(words: list[str] | None) -> Point | None:
 
 def main() -> None:
     options = parsed()
-    place = Place(options.binary, Path(options.directory), options.cluster, options.source, options.market)
+    s3_url = os.environ["S3_RCLONE_URL"] if options.storage == "s3" else None
+    place = Place(options.binary, Path(options.directory), options.cluster, options.source, options.market, s3_url=s3_url)
     tally = Tally()
-    worlds = Worlds(place, tally, "kill")
+    worlds = Worlds(place, tally, "kill --storage s3" if s3_url else "kill")
     sweep = Sweep(worlds, options.seed)
     start = time.monotonic()
     if only := named(options.only):

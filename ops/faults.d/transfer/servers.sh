@@ -16,6 +16,13 @@ start_fault_servers() {
   await_mlflow marketplace && TARGET_URL=$MLFLOW_URL
 }
 
+# What the program exports into a bucket lies in rclone's folder, where it can be harmed and read past the server.
+start_fault_bucket() {
+  need_venvs s3
+  start_rclone
+  export S3_RCLONE_URL AWS_ACCESS_KEY_ID="$S3_ACCESS_KEY_ID" AWS_SECRET_ACCESS_KEY="$S3_SECRET_ACCESS_KEY"
+}
+
 # measure_faults NAME [argument…]: runs ops/faults.d/transfer/NAME.py. It stands on the client and the program of the
 # measurements of ops/bench.
 measure_faults() {

@@ -15,7 +15,7 @@ from wires import Calm, Step
 from world import Ended, Place, World
 
 RUNS_TO_THE_END_MAX = 2
-READING = (" GET ", "search", "/get", "get-")
+READING = (" GET ", " HEAD ", "search", "/get", "get-")
 # What a run reports that found it and put it right.
 MENDED = {"marketplace_version_deleted", "export_rotten", "marketplace_drift"}
 WORLD_POINTS = 20
@@ -31,7 +31,7 @@ class Notes(Calm):
         self.steps[step.name] += 1
 
     def writes(self) -> list[str]:
-        """Requests to a registry that change something."""
+        """Requests to a registry or a bucket that change something."""
         return [name for name in self.steps if not name.startswith("database") and not any(word in name for word in READING)]
 
 
@@ -138,7 +138,8 @@ class Worlds:
 
     def leave(self, kept: bool) -> None:
         if not kept and self.world is not None:
-            shutil.rmtree(self.world.directory, ignore_errors=True)
+            for each in self.world.folders:
+                shutil.rmtree(each, ignore_errors=True)
             self.place.psql("postgres", f"drop database if exists {self.world.name} with (force)")
         self.world = None
 

@@ -136,7 +136,7 @@ class Verifier:
             if data["uri"] in self.known_exports:
                 continue
             before = len(found)
-            folder = Path(data["uri"].removeprefix("file://"))
+            folder = self.world.folder(data["uri"])
             manifest = (folder / "manifest.json").read_bytes()
             if sha256(manifest) != data["manifest_sha256"]:
                 found.append(f"{folder}: its manifest is not the one of the event")

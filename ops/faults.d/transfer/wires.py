@@ -1,7 +1,8 @@
 """Proxies that stand between the program and its servers, where a plan may look, cut, answer instead or hold.
 
-A step is one request: of HTTP by method and path pattern, of PostgreSQL by what its SQL does. A plan is asked
-before a step is forwarded, while its bytes pass, and when the server has answered but the client has not seen it.
+A step is one request: of HTTP by method and path pattern, of S3 by method and what it is about, of PostgreSQL by what
+its SQL does. A plan is asked before a step is forwarded, while its bytes pass, and when the server has answered but the
+client has not seen it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 PIECE_BYTES = 1 << 16
 HEAD_BYTES_MAX = 1 << 20
@@ -189,9 +190,12 @@ class HTTPProxy(Listener):
         reader = Reader(client)
         while head := reader.head():
             method, target, _ = head.split(b"\r\n")[0].decode("latin-1").split(" ", 2)
-            step = Step(f"{self.label}: {method} {path_pattern(target)}", client=client, target=target)
+            step = Step(f"{self.label}: {method} {self.pattern(method, target)}", client=client, target=target)
             if not self.exchange(step, method, head, reader, client, sockets):
                 return
+
+    def pattern(self, method: str, target: str) -> str:
+        return path_pattern(target)
 
     def exchange(self, step: Step, method: str, head: bytes, reader: Reader, client: socket.socket, sockets: list) -> bool:
         """One request and its answer; whether the connection may carry another."""
@@ -254,6 +258,30 @@ class HTTPProxy(Listener):
                 plan.passing(step, direction, part)
                 to.sendall(part)
                 step.passed[direction] += len(part)
+
+
+NOTE = re.compile(r"/\.[0-9a-f-]{36}\.part$")
+# What a request with an upload's id does to it.
+UPLOAD = {"POST": "join", "DELETE": "abort", "GET": "parts"}
+
+
+class BucketProxy(HTTPProxy):
+    """In front of an S3 server: its steps are told apart by what they are about, whatever key, part and upload it is."""
+
+    def pattern(self, method: str, target: str) -> str:
+        address = urlsplit(target)
+        query = parse_qs(address.query, keep_blank_values=True)
+        if "partNumber" in query:
+            return "part"
+        if "uploadId" in query:
+            return UPLOAD[method]
+        if "uploads" in query:
+            return "begin" if method == "POST" else "uploads"
+        if "list-type" in query:
+            return "list"
+        if NOTE.search(address.path):
+            return "note"
+        return "manifest" if address.path.endswith("/manifest.json") else "file"
 
 
 OBJECTS_IN_SQL = re.compile(r"\b((?:ledger|marketplace|marketplace_\w+)\.\w+|pg_\w*lock\w*)", re.IGNORECASE)

@@ -17,12 +17,15 @@ from urllib.parse import quote
 
 from program import Program
 from rest import Registry, create_workspaces
-from wires import Board, HTTPProxy, PostgresProxy
+from wires import Board, BucketProxy, HTTPProxy, PostgresProxy
 
 RUN_DEADLINE_S = 180
 POLL_PAUSE_S = 0.002
 SMALL_FILE_BYTES = 20_000
 LARGE_FILE_BYTES = 600_000
+# Five parts of 8 MiB. No note is kept of files below 32 MiB, which do not come in ranges.
+LARGE_FILE_BYTES_IN_BUCKET = (32 << 20) + LARGE_FILE_BYTES
+BUCKET = "exports"
 TARGET = "marketplace"
 WORKSPACE = "dev01"
 
@@ -46,12 +49,15 @@ class Place:
     market_url: str
     # Over TCP the program notices a server that is gone by the time-outs of its connection string.
     database_over_tcp: bool = False
+    # rclone's S3 for the exports; without it they lie in a folder.
+    s3_url: str | None = None
 
     def __post_init__(self) -> None:
         self.board = Board()
         self.source = HTTPProxy(self.board, "source", self.source_url)
         self.market = HTTPProxy(self.board, "marketplace", self.market_url)
         self.database = PostgresProxy(self.board, "database", None if self.database_over_tcp else self.root / "proxy", self.cluster)
+        self.storage = BucketProxy(self.board, "storage", self.s3_url) if self.s3_url else None
         self.worlds = 0
         self.is_migrated = False
 
@@ -118,8 +124,13 @@ class World:
         place.worlds += 1
         self.name = f"w{place.worlds}"
         self.directory = place.root / "worlds" / self.name
+        if place.storage:
+            # rclone keeps a bucket as a folder.
+            storage = place.root / "s3" / "rclone" / BUCKET
         self.storage = (storage or self.directory) / (self.name if storage else "storage")
         self.storage.mkdir(parents=True, exist_ok=True)
+        # Where exports lie, in the words of events.
+        self.location = f"s3://{BUCKET}/{self.name}" if place.storage else f"file://{self.storage}"
         create_workspaces(place.source_url, [f"src-{self.name}"])
         create_workspaces(place.market_url, [f"mkt-{self.name}"])
         self.source = Registry(place.source_url, f"src-{self.name}")
@@ -130,11 +141,18 @@ class World:
         self.program = Program(place.binary, self.directory, {
             "database": place.conninfo(self.name),
             "data": str(self.directory / "data"),
-            "storage": f"file://{self.storage}",
+            "storage": {"url": self.location, "endpoint": place.storage.url} if place.storage else self.location,
             "promoted": {"stages": ["Production"], "aliases": ["champion"]},
             "workspaces": [{"id": WORKSPACE, "registry": place.source.url, "mlflow_workspace": f"src-{self.name}", "tag_source": True}],
             "marketplace": {"registry": place.market.url, "mlflow_workspace": f"mkt-{self.name}", "name": "{workspace}.{model}"},
         })
+
+    @property
+    def folders(self) -> list[Path]:
+        """What lies on this disk for this world alone, the artifacts of its workspaces too: large files add up."""
+        artifacts = [self.place.root / server / "artifacts" / "workspaces" / workspace
+                     for server, workspace in (("source", self.source.workspace), ("marketplace", self.market.workspace))]
+        return [self.directory, self.storage, *artifacts]
 
     # Running the program.
 
@@ -150,6 +168,10 @@ class World:
 
     def run(self, *arguments: str) -> Ended:
         return self.start(*arguments).wait()
+
+    def folder(self, uri: str) -> Path:
+        """Where an export lies on this disk, in a bucket too: what is done and read here goes past every server."""
+        return self.storage / uri.removeprefix(f"{self.location}/")
 
     def psql(self, sql: str) -> str:
         return self.place.psql(self.name, sql)
@@ -198,7 +220,8 @@ class World:
         self.source.post("registered-models/set-tag", name=name, key="owner", value="ward 3")
         self.source.post("model-versions/transition-stage", name=name, version=version, stage="Production",
                          archive_existing_versions=False)
-        self.promote("fresh", size=LARGE_FILE_BYTES)
+        # Of another size each time: one of the same size is first compared with the last, which is a way without notes.
+        self.promote("fresh", size=LARGE_FILE_BYTES_IN_BUCKET + self.changes if self.place.storage else LARGE_FILE_BYTES)
         self.roll_back()
         self.shelve()
         self.drop()
@@ -239,7 +262,7 @@ class World:
         self.delete_by_hand(model)
         uri = self.psql(f"""select data::json ->> 'uri' from ledger.events where type = 'ModelExported'
                         and data::json ->> 'name' = '{model}' order by sequence desc limit 1""")
-        file = next(each for each in Path(uri.removeprefix("file://")).rglob("model.pkl"))
+        file = next(each for each in self.folder(uri).rglob("model.pkl"))
         data = bytearray(file.read_bytes())
         data[len(data) // 2] ^= 1
         file.write_bytes(data)
