@@ -57,6 +57,46 @@ struct FoundAgainTests {
     #expect(try await world.sync().items.isEmpty)
   }
 
+  @Test(
+    "what an import that died made from an export that rotted since is made anew from the next one",
+    arguments: [InterposedRegistry.Call.upload, .createModelVersion])
+  func madeFromRotten(_ last: InterposedRegistry.Call) async throws {
+    var world = try await TestWorld.make("dev01")
+    let source = try world.source()
+    try await world.train("m", [("weights.bin", [1, 2, 3])])
+    let target = world.interposeTarget()
+    target.restart { call, moment, _ in
+      if call == last, moment == .after { throw CancellationError() }
+    }
+    let dying = world
+    await #expect(throws: CancellationError.self) { try await dying.sync() }
+    target.restart()
+    let export = try await world.export("m")
+    try await world.put([3, 2, 1], at: world.key(of: "model.json", in: export))
+    try await source.updateModelVersion(name: "m", version: 1, description: "said later")
+    try await source.setTag(Tag("team", "blue"), ofModel: "m", version: 1)
+
+    let report = try await world.sync()
+    #expect(report.items.map(\.action) == [.invalidated, .exported, .imported, .promoted])
+    let versions = try await world.marketplace.modelVersions(of: "dev01.m")
+    let version = try #require(versions.first)
+    #expect(versions.count == 1)
+    #expect(version.description == "said later")
+    #expect(version.tags["team"] == "blue")
+    let latest = try await world.export("m")
+    #expect(latest.exportID != export.exportID)
+    #expect(version.tags[OwnTags.exportID] == latest.exportID)
+    let experiment = try #require(try await world.marketplace.experiment(named: "dev01/training"))
+    let key = Tag(OwnTags.sourceKey, try #require(version.tags[OwnTags.sourceKey]))
+    let models = try await world.marketplace.loggedModels(inExperiments: [experiment.id], tagged: key)
+    #expect(models.map { "models:/\($0.id)" } == [version.source])
+    #expect(models.first?.tags[OwnTags.exportID] == latest.exportID)
+    #expect(
+      try await world.marketplaceFile("weights.bin", of: "dev01.m", version: version.version) == [1, 2, 3])
+    #expect(try await world.violations().isEmpty)
+    #expect(try await world.sync().items.isEmpty)
+  }
+
   @Test("more parameters of a logged model than one call takes arrive, each once, also after a kill in between")
   func manyParams() async throws {
     var world = try await TestWorld.make("dev01")

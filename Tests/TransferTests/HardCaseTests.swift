@@ -8,7 +8,7 @@ import Testing
 @testable import Transfer
 
 /// Sources that other exporters get wrong or pass over in silence. Each ends right, or is named with its reason.
-@Suite("Hard cases, on real MLflow", .serialized, .enabled(if: MLflowServers.three != nil))
+@Suite("Hard cases, on real MLflow", .enabled(if: MLflowServers.three != nil))
 struct HardCaseTests {
   @Test("two models logged in one run each get their own files, and the run is imported once")
   func twoModelsOfOneRun() async throws {

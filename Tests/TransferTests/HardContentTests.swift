@@ -8,7 +8,7 @@ import Testing
 @testable import Transfer
 
 /// What a run holds, to the last point, and files that are unlike others; and work that was cut off.
-@Suite("Hard contents and interrupted work, on real MLflow", .serialized, .enabled(if: MLflowServers.three != nil))
+@Suite("Hard contents and interrupted work, on real MLflow", .enabled(if: MLflowServers.three != nil))
 struct HardContentTests {
   @Test("a run arrives whole: 1,500 points, NaN and infinity, 150 parameters, datasets, times, user and tags")
   func wholeRun() async throws {

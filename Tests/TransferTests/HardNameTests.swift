@@ -7,7 +7,7 @@ import Testing
 @testable import Transfer
 
 /// Names that look alike, climb out of folders, or break quoting.
-@Suite("Hard names, on real MLflow", .serialized, .enabled(if: MLflowServers.three != nil))
+@Suite("Hard names, on real MLflow", .enabled(if: MLflowServers.three != nil))
 struct HardNameTests {
   @Test("names that differ only in how an accent is written collide with both named, and a rename ends it")
   func accents() async throws {

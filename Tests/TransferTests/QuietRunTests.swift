@@ -8,7 +8,7 @@ import Testing
 @testable import Transfer
 
 /// A run that finds no change says so in one event and touches nothing else.
-@Suite("A run with no change, on real MLflow", .serialized, .enabled(if: MLflowServers.three != nil))
+@Suite("A run with no change, on real MLflow", .enabled(if: MLflowServers.three != nil))
 struct QuietRunTests {
   @Test("asks each registry at most 2 + ⌈models/1000⌉ times and appends WorkspaceObserved alone")
   func quiet() async throws {

@@ -12,6 +12,8 @@ struct ImportedLoggedModel: Sendable {
   let experiments: ImportedExperiments
   let run: Run?
   let notes: UploadNotes
+  /// Whether what carries this export's id was made from one that ours has replaced.
+  let isOutdated: @Sendable (_ exportID: String?) async throws -> Bool
   let progress: @Sendable (Int64) -> Void
 
   /// Finds what an earlier attempt made, or makes it, and completes it.
@@ -29,9 +31,17 @@ struct ImportedLoggedModel: Sendable {
     return ready
   }
 
-  /// The oldest with the key; one that was deleted is no longer found, nor could it be brought back.
+  /// The oldest with the key, but for those that another export filled; one that was deleted is no longer found, nor
+  /// could it be brought back.
   private func find(in experiments: ImportedExperiments) async throws -> LoggedModel? {
-    let found = try await registry.loggedModels(inExperiments: experiments.ids, tagged: key)
+    var found: [LoggedModel] = []
+    for model in try await registry.loggedModels(inExperiments: experiments.ids, tagged: key) {
+      if try await isOutdated(model.tags[OwnTags.exportID]) {
+        try await registry.deleteLoggedModel(model.id)
+      } else {
+        found.append(model)
+      }
+    }
     // A request of a run that was killed may arrive after its successor has looked: what it made is nobody's.
     for double in found.dropFirst() where double.status != LoggedModel.readyStatus {
       try await registry.deleteLoggedModel(double.id)
@@ -46,7 +56,7 @@ struct ImportedLoggedModel: Sendable {
       NewLoggedModel(
         experimentID: home.id, name: document?.name ?? "model", modelType: document?.modelType, sourceRunID: run?.id,
         params: Array(params(of: document).prefix(NewLoggedModel.paramsMax)),
-        tags: OwnTags.copied(document?.tags ?? [:]) + [key]))
+        tags: OwnTags.copied(document?.tags ?? [:]) + [key, Tag(OwnTags.exportID, contents.manifest.exportID)]))
     // Creating is not idempotent: whoever finds an older one with the key takes that and gives up its own.
     let oldest = try await find(in: experiments.with(home))
     guard let oldest, oldest.id != made.id else { return made }

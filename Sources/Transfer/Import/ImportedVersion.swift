@@ -12,6 +12,8 @@ struct ImportedVersion: Sendable {
   let name: MarketplaceName
   let locks: ModelLocks
   let notes: UploadNotes
+  /// Whether what carries this export's id was made from one that ours has replaced.
+  let isOutdated: @Sendable (_ exportID: String?) async throws -> Bool
   let progress: @Sendable (Int64) -> Void
 
   /// Where the version's files lie in the marketplace.
@@ -27,29 +29,50 @@ struct ImportedVersion: Sendable {
       registry: registry, workspace: workspace,
       source: source.experimentName.isEmpty ? source.name : source.experimentName)
     let run = try await ensureRun(experiments)
-    if let found = try await find() { return (found, run) }
+    let tags =
+      OwnTags.copied(source.tags) + [
+        key, exportID, Tag(OwnTags.workspace, workspace.text), Tag(OwnTags.model, source.name),
+        Tag(OwnTags.version, source.version),
+      ]
+    if let found = try await find() {
+      try await describe(found, as: source.description, tags)
+      return (found, run)
+    }
     let place = try await placeFiles(experiments, run: run)
     let made = try await registry.createModelVersion(
       NewModelVersion(
         name: name.text, source: place.source, runID: place.run?.id, modelID: place.loggedModel?.id,
-        description: source.description,
-        tags: OwnTags.copied(source.tags) + [
-          key, Tag(OwnTags.workspace, workspace.text), Tag(OwnTags.model, source.name),
-          Tag(OwnTags.version, source.version),
-        ]))
+        description: source.description, tags: tags))
     // Creating is not idempotent and cannot be fenced: of several with our key the lowest is the one.
     return (try await find() ?? made, run)
   }
 
+  private var exportID: Tag { Tag(OwnTags.exportID, contents.manifest.exportID) }
+
   /// The lowest version with our key; any others are removed. Those under other names are too: an attempt that was
-  /// killed before its event made them, when the model was still to have that name.
+  /// killed before its event made them, when the model was still to have that name. So are those that an attempt made
+  /// from an export that was found damaged afterwards.
   private func find() async throws -> ModelVersion? {
     let found = try await registry.modelVersions(tagged: key)
-    let first = found.filter { $0.name.isExactly(name.text) }.min { $0.version < $1.version }
+    var ours: [ModelVersion] = []
+    for version in found where version.name.isExactly(name.text) {
+      if try await !isOutdated(version.tags[OwnTags.exportID]) { ours.append(version) }
+    }
+    let first = ours.min { $0.version < $1.version }
     for other in found where other != first {
       try await registry.deleteModelVersion(name: other.name, version: other.version)
     }
     return first
+  }
+
+  /// Brings a version that is adopted up to date: a ledger that was lost may have imported it long ago.
+  private func describe(_ version: ModelVersion, as description: String, _ tags: [Tag]) async throws {
+    if !version.description.isExactly(description) {
+      try await registry.updateModelVersion(name: version.name, version: version.version, description: description)
+    }
+    for tag in tags where version.tags[tag.key]?.isExactly(tag.value) != true {
+      try await registry.setTag(tag, ofModel: version.name, version: version.version)
+    }
   }
 
   /// The run, made once however many versions came from it: under a lock, since two of them may be imported at once.
@@ -75,7 +98,8 @@ struct ImportedVersion: Sendable {
     let known = try await experiments.read()
     guard try await registry.serverInfo().hasLoggedModels else { return try await placeInRun(known, run: run) }
     let imported = ImportedLoggedModel(
-      registry: registry, contents: contents, key: key, experiments: known, run: run, notes: notes, progress: progress)
+      registry: registry, contents: contents, key: key, experiments: known, run: run, notes: notes,
+      isOutdated: isOutdated, progress: progress)
     let model = try await imported.ensure(try await contents.loggedModel())
     return Place(source: "models:/\(model.id)", run: run, loggedModel: model)
   }

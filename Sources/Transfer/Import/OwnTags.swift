@@ -9,7 +9,7 @@ enum OwnTags {
   static let model = ModelDescribed.ownTagPrefix + "source.model"
   static let version = ModelDescribed.ownTagPrefix + "source.version"
   static let runID = ModelDescribed.ownTagPrefix + "source.run_id"
-  /// On a run: the export it was written from.
+  /// The export that a version, a logged model or a run was made from.
   static let exportID = ModelDescribed.ownTagPrefix + "export_id"
   /// Set last on a run: everything of it has been written.
   static let complete = ModelDescribed.ownTagPrefix + "complete"

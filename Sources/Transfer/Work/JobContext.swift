@@ -29,6 +29,8 @@ public struct JobContext: Sendable {
   public let isStopping: @Sendable () -> Bool
   /// Waits by our clock.
   public let pause: @Sendable (Duration) async throws -> Void
+  /// The lock under which the work is done, where there is one.
+  private var lock: HeldLock?
 
   /// Puts the parts together over a database.
   public init(
@@ -66,8 +68,14 @@ public struct JobContext: Sendable {
   func holding(_ lock: HeldLock) -> JobContext {
     var context = self
     context.ledger = FencedLog(log: ledger, lock: lock)
+    context.lock = lock
     return context
   }
+
+  /// Asks whether the lock of ``holding(_:)`` is still held, before something is done that nobody could take back.
+  ///
+  /// - Throws: ``Trouble`` with ``Trouble/lockLostCode`` when it is lost.
+  func proveLock() async throws { try await lock?.prove() }
 }
 
 /// What the operator asked a job for.

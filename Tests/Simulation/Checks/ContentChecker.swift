@@ -52,6 +52,7 @@ struct ContentChecker {
     if made.description != source["description"] as? String { violated("\(place.text) is described otherwise") }
     var expected = Self.foreign(source["tags"])
     expected["marketplace.source_key"] = place.key
+    expected["marketplace.export_id"] = place.live.export
     expected["marketplace.source.workspace"] = place.workspace
     expected["marketplace.source.model"] = source["name"] as? String ?? ""
     expected["marketplace.source.version"] = source["version"] as? String ?? ""
@@ -163,6 +164,7 @@ struct ContentChecker {
     }
     var tags = Self.foreign(document?["tags"])
     tags["marketplace.source_key"] = place.key
+    tags["marketplace.export_id"] = place.live.export
     if Self.dictionary(model.tags) != tags { violated("the logged model of \(place.text) has tags \(model.tags)") }
     guard let id = place.live.run, let run = world.marketplace.runs[id] else { return }
     if model.sourceRunID != id || !run.modelOutputs.contains(where: { $0.modelID == model.id }) {
