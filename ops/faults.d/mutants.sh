@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # Mutants of every decision function, and how many of them the simulator finds.
 #
-#   ops/faults mutants [--sample N] [--seconds N] [--seeds N] [--workers N] [--only TEXT]
+#   ops/faults mutants [--sample N] [--seconds N] [--seconds-more N] [--seeds N] [--workers N] [--only TEXT]
 #
 # All mutants are in one release build of a copy of the sources; the variable MUTANT says which one a process is. What
-# does not compile is left out, and the copy written again. Each is given so many seconds of processor time (20).
-# Those in mutants/equivalent.txt behave as the original does, for the reasons given there.
+# does not compile is left out, and the copy written again. Each is given 20 seconds of processor time over small worlds,
+# and 180 more over others before it counts as missed. Those in mutants/equivalent.txt behave as the original does, for
+# the reasons given there.
 
 MUTANT_SAMPLE=100
 MUTANT_ROUNDS_MAX=5

@@ -1,8 +1,9 @@
 """Runs the simulator on mutants, and counts how many it finds.
 
-  run.py SIMULATOR LIST EQUIVALENT [--sample N] [--seconds N] [--seeds N] [--workers N] [--only TEXT]
+  run.py SIMULATOR LIST EQUIVALENT [--sample N] [--seconds N] [--seconds-more N] [--seeds N] [--workers N] [--only TEXT]
 
-Lives the seeds from 1 on, small worlds first, until one fails or the seconds of processor time are spent. EQUIVALENT
+Lives the seeds from 1 on, small worlds first, until one fails or the seconds of processor time are spent. A mutant that
+is not found then is given --seconds-more of worlds of every size, about as long as a million steps take. EQUIVALENT
 names mutants that behave as the original does, each with the reason; they are reported and not counted. The sample is
 every so manieth mutant in the order of the files, so that it is drawn evenly over all of them. Ends with the closing
 line of ops/faults mutants.
@@ -24,10 +25,18 @@ SECONDS_GRACE = 30
 SEED = 1
 
 
-def is_found(simulator: str, number: int, seeds: int, seconds: int) -> str:
-    """How the simulator finds the mutant: a violation, a crash or no end; empty when it does not."""
+def by_small_worlds(simulator: str, number: int, seeds: int, seconds: int) -> str:
+    return is_found([simulator, "--seed", "1", "--seeds", str(seeds), "--small-first"], number, seconds)
+
+
+def by_large_worlds(simulator: str, number: int, seeds: int, seconds: int) -> str:
+    return is_found([simulator, "--seed", str(seeds + 1), "--seeds", "1000000"], number, seconds)
+
+
+def is_found(command: list[str], number: int, seconds: int) -> str:
+    """""How the simulator finds the mutant: a violation, a crash or no end; empty when it does not."""
     environment = {**os.environ, "MUTANT": str(number)}
-    command = [simulator, "--seed", "1", "--seeds", str(seeds), "--cpu-seconds", str(seconds), "--small-first", "--first"]
+    command = [*command, "--cpu-seconds", str(seconds), "--first"]
 
     def bounded() -> None:
         limit = seconds + SECONDS_GRACE
@@ -69,8 +78,8 @@ def run(simulator: str, listed: Path, reasons: dict[str, str]) -> int:
     mutants = [each for each in everything if each["name"] not in reasons]
     only = text_option("--only")
     chosen = [each for each in mutants if only in each["name"]] if only else sampled(mutants, option("--sample", 0))
-    seeds, seconds = option("--seeds", 400), option("--seconds", 20)
-    without = is_found(simulator, 0, seeds, seconds)
+    seeds, seconds, more = option("--seeds", 400), option("--seconds", 20), option("--seconds-more", 180)
+    without = by_small_worlds(simulator, 0, seeds, seconds)
     if without:
         print(f"the simulator fails without any mutant: {without}", file=sys.stderr)
         return 1
@@ -79,8 +88,10 @@ def run(simulator: str, listed: Path, reasons: dict[str, str]) -> int:
             print(f"equivalent {each['name']}: {reasons[each['name']]}")
     found = 0
     with ThreadPoolExecutor(option("--workers", 1)) as pool:
-        results = pool.map(lambda each: is_found(simulator, each["id"], seeds, seconds), chosen)
-        for mutant, how in zip(chosen, results):
+        def hunt(each: dict) -> str:
+            return by_small_worlds(simulator, each["id"], seeds, seconds) or by_large_worlds(simulator, each["id"], seeds, more)
+
+        for mutant, how in zip(chosen, pool.map(hunt, chosen)):
             found += bool(how)
             print(f"{'found' if how else 'MISSED'} {mutant['id']} {mutant['line']} {mutant['function']} | {mutant['name']} | {how[:110]}", flush=True)
     figure = {
