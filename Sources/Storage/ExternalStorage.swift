@@ -277,7 +277,7 @@ extension ExternalStorage {
   /// - Throws: ``StorageError`` with `.notFound` when there is no such file.
   public func digest(of key: StorageKey) async throws -> WrittenFile {
     var digest = StreamDigest()
-    for try await chunk in try await read(key) { digest.update(chunk) }
+    for try await chunk in try await read(key) { await digest.take(chunk) }
     return digest.finish()
   }
 

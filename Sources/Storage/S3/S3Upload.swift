@@ -358,14 +358,3 @@ extension S3Client {
     }
   }
 }
-
-/// Hashing of whole buffers, away from Swift's cooperative threads.
-enum Hashing {
-  private static let queue = DispatchQueue(label: "marketplace.storage.hash", attributes: .concurrent)
-
-  static func sha256(_ body: S3Body) async -> String {
-    await withCheckedContinuation { continuation in
-      queue.async { continuation.resume(returning: body.sha256) }
-    }
-  }
-}

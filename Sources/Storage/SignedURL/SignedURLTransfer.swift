@@ -111,7 +111,7 @@ public final class SignedURLTransfer: Sendable {
         if let cause = passing.outcome.failure { throw cause }
         throw error
       }
-      return length == 0 ? StreamDigest.of([UInt8]()) : passing.outcome.written
+      return passing.outcome.written
     }
   }
 
@@ -164,7 +164,7 @@ public final class SignedURLTransfer: Sendable {
     var number = 0
     var place: Int64 = 0
     for try await chunk in try await body() {
-      digest.update(chunk)
+      await digest.take(chunk)
       var rest = chunk[...]
       while !rest.isEmpty {
         let pieceBytes = S3Upload.partBytes(first: firstPieceBytes, sent: min(number, S3Upload.partsMax - 1))
@@ -261,25 +261,15 @@ struct PassingBody<Base: AsyncSequence & Sendable>: AsyncSequence, Sendable wher
   /// What became of it; read once it has passed.
   final class Outcome: Sendable {
     private struct State {
-      var digest = StreamDigest()
+      var written = StreamDigest.of([UInt8]())
       var failure: (any Error)?
     }
     private let state = Mutex(State())
 
     var failure: (any Error)? { state.withLock { $0.failure } }
-    var written: WrittenFile {
-      state.withLock { state in
-        let digest = state.digest
-        return digest.finish()
-      }
-    }
-    /// How many bytes have passed with these.
-    func pass(_ chunk: [UInt8]) -> Int64 {
-      state.withLock { state in
-        state.digest.update(chunk)
-        return state.digest.size
-      }
-    }
+    /// What has passed, once it has to the end.
+    var written: WrittenFile { state.withLock { $0.written } }
+    func end(_ written: WrittenFile) { state.withLock { $0.written = written } }
     func fail(_ error: any Error) { state.withLock { $0.failure = error } }
   }
 
@@ -291,14 +281,17 @@ struct PassingBody<Base: AsyncSequence & Sendable>: AsyncSequence, Sendable wher
     var base: Base.AsyncIterator
     let length: Int64
     let outcome: Outcome
+    var digest = StreamDigest()
 
     mutating func next() async throws -> ByteBuffer? {
       do {
         while let chunk = try await base.next() {
-          guard outcome.pass(chunk) <= length else { throw wrongLength("more") }
+          await digest.take(chunk)
+          guard digest.size <= length else { throw wrongLength("more") }
           if !chunk.isEmpty { return ByteBuffer(bytes: chunk) }
         }
-        guard outcome.written.size == length else { throw wrongLength("less") }
+        guard digest.size == length else { throw wrongLength("less") }
+        outcome.end(digest.finish())
         return nil
       } catch {
         outcome.fail(error)

@@ -177,7 +177,7 @@ struct ExportCheck: Sendable {
     do {
       var digest = StreamDigest()
       for try await chunk in try await storage.read(key) {
-        digest.update(chunk)
+        await digest.take(chunk)
         progress(Int64(chunk.count))
       }
       found = digest.finish()

@@ -29,7 +29,7 @@ extension ExportCopy {
     var isSending = true
     do {
       let arrived = try await workspace.registry.download(file.file, from: file.location) { chunk in
-        digest.update(chunk)
+        await digest.take(chunk)
         if comparison.isOpen {
           await comparison.take(chunk)
           // Decided before the upload would send its first part.

@@ -129,7 +129,7 @@ struct ExportCopy: Sendable {
 
   func digest(_ key: StorageKey) async throws -> WrittenFile {
     var digest = StreamDigest()
-    for try await chunk in try await context.storage.read(key) { digest.update(chunk) }
+    for try await chunk in try await context.storage.read(key) { await digest.take(chunk) }
     let all = digest.finish()
     guard let size = try await context.storage.size(of: key), size == all.size else {
       throw Trouble.readShort(key, all.size)

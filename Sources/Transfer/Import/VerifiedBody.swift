@@ -45,7 +45,7 @@ struct VerifiedBody: AsyncSequence, Sendable {
     private mutating func advance() async throws {
       guard !isDone else { return }
       if let chunk = try await body.next() {
-        digest.update(chunk)
+        await digest.take(chunk)
         held = chunk
         return
       }

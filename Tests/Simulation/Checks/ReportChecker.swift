@@ -34,6 +34,7 @@ struct ReportChecker {
       }
       checkActions(part)
       checkBusy(part)
+      checkApart(part)
     }
     for fact in process.conduct.facts
     where fact.event.workspace != "marketplace"
@@ -72,6 +73,15 @@ struct ReportChecker {
     if pauses.count >= Self.pausesMany, Set(pauses).count == 1 {
       violated("it waited \(pauses.count) times for locks, each time for \(pauses[0])")
     }
+  }
+
+  /// J9: a workspace is in trouble only for what happened to its own registry or to what all share.
+  private func checkApart(_ part: WorkspaceReport) {
+    let (name, conduct) = (part.workspace.text, process.conduct)
+    guard let trouble = part.trouble, conduct.failedShared == 0, conduct.failed["marketplace"] == nil,
+      conduct.failed[name] == nil, !conduct.hidden.contains(name), !["not_begun", "contended"].contains(trouble.code)
+    else { return }
+    world.violated("J9", "\(part.workspace) is in trouble, and nothing of its own failed: \(trouble.message)")
   }
 
   /// A model that another run was working on is named as busy.

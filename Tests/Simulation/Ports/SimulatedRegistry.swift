@@ -39,6 +39,7 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
 
   /// Whether the principal is let in at all.
   private func look(_ name: StaticString, about model: String?) throws {
+    if state.sight != .ordinary { process.conduct.hidden.insert(state.id) }
     switch state.sight {
     case .ordinary, .denying: return
     case .down: throw Port.registry.failure(name)

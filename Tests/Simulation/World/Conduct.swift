@@ -15,6 +15,10 @@ struct Conduct {
   var requests: [String: [String: Int]] = [:]
   /// Requests that failed, by registry.
   var failed: [String: Int] = [:]
+  /// Registries that did not show it everything.
+  var hidden: Set<String> = []
+  /// Calls of what all workspaces share, and not of a registry, that failed.
+  var failedShared = 0
   /// Workspaces that it said it was reading.
   var told: Set<String> = []
   /// Models that it took out of promotion by workspace, and the most that were available there since it began.

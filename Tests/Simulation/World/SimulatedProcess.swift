@@ -64,6 +64,7 @@ final class SimulatedProcess: @unchecked Sendable {
     world.tick()
     let fate = fate(isWrite: isWrite)
     world.note("\(run.uuidString.prefix(4)) \(port) \(name) \(place())\(fate == .fine ? "" : " \(fate)")")
+    if port != .registry, fate != .fine { conduct.failedShared += 1 }
     if isWrite, fate == .fine || fate == .answerLost || fate == .deathAfter { writes += 1 }
     switch fate {
     case .fine: return try effect()
@@ -103,6 +104,7 @@ final class SimulatedProcess: @unchecked Sendable {
   private func loseLocks() {
     guard !sessions.isEmpty, world.dice.once(in: world.plan.lockLostOnceIn) else { return }
     world.count("lock session lost")
+    conduct.failedShared += 1
     endSessions()
   }
 
