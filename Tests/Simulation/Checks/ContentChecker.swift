@@ -131,7 +131,7 @@ struct ContentChecker {
   private func checkPlaceOfRun(_ place: Place, _ run: Run, _ id: String) {
     let key = "run/\(place.workspace)/\(id)"
     let same = world.marketplace.runs.values.filter { $0.tags["marketplace.source_key"] == key && !$0.isDeleted }
-    if world.runsDeleted[run.id] ?? 0 < place.live.at {
+    if world.runsDeleted[run.id] ?? 0 < place.live.began {
       if run.isDeleted { violated("the run of \(place.text) is deleted") }
       if same.count > 1 { violated("\(same.count) runs have the key \(key)") }
       let experiment = world.marketplace.experiments[run.experimentID]

@@ -145,7 +145,7 @@ extension LogChecker.Workspace {
     }
     models[id]?.versions[fact.key]?.live = .init(
       generation: fact.number("generation"), number: fact.number("marketplace_version"), export: fact.text("export_id"),
-      run: fact.object["marketplace_run_id"] as? String, at: fact.world.clock)
+      run: fact.object["marketplace_run_id"] as? String, began: fact.since)
     models[id]?.marketplaceName = name
     let other = models.first { other, model in
       other != id && model.isAlive && model.marketplaceName.map { ByteName($0) == ByteName(name) } ?? false

@@ -32,8 +32,8 @@ struct LogChecker {
     var export: String
     /// Its run in the marketplace.
     var run: String?
-    /// When it was told of.
-    var at: Int64
+    /// When the job began that made it. What somebody deletes by hand from then on is brought back by the next import.
+    var began: Int64
   }
 
   struct Failure {
@@ -45,9 +45,11 @@ struct LogChecker {
   }
 
   struct Model {
-    var name: String
+    var name: String { didSet { names.insert(ByteName(name)) } }
     /// Its name when it was first seen.
     let first: String
+    /// Those that it has had since.
+    var names: Set<ByteName> = []
     var created: Int64
     var versions: [VersionKey: Version] = [:]
     var aliases: [String: VersionKey] = [:]

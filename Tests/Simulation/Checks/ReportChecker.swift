@@ -93,8 +93,10 @@ struct ReportChecker {
         $0.loadUnaligned(as: Int64.self)
       }
       guard process.conduct.refused.contains(key) else { continue }
+      // It may have been renamed since the run read of it.
+      let names = model.names.union([ByteName(model.first)])
       if !part.items.contains(where: {
-        $0.action == .busy && (ByteName($0.model) == ByteName(model.name) || world.plan.dayShift > 0)
+        $0.action == .busy && (names.contains(ByteName($0.model)) || world.plan.dayShift > 0)
       }) {
         violated("\(part.workspace) \(model.name) was busy, and nobody is told")
       }
