@@ -267,7 +267,7 @@ struct PassingBody<Base: AsyncSequence & Sendable>: AsyncSequence, Sendable wher
     private let state = Mutex(State())
 
     var failure: (any Error)? { state.withLock { $0.failure } }
-    /// What has passed, once it has to the end.
+    /// What has passed, once all of it has.
     var written: WrittenFile { state.withLock { $0.written } }
     func end(_ written: WrittenFile) { state.withLock { $0.written = written } }
     func fail(_ error: any Error) { state.withLock { $0.failure = error } }
@@ -288,10 +288,11 @@ struct PassingBody<Base: AsyncSequence & Sendable>: AsyncSequence, Sendable wher
         while let chunk = try await base.next() {
           await digest.take(chunk)
           guard digest.size <= length else { throw wrongLength("more") }
+          // Before the last chunk is handed over: the server may answer, and nobody ask for more, as soon as it has it.
+          if digest.size == length { outcome.end(digest.finish()) }
           if !chunk.isEmpty { return ByteBuffer(bytes: chunk) }
         }
         guard digest.size == length else { throw wrongLength("less") }
-        outcome.end(digest.finish())
         return nil
       } catch {
         outcome.fail(error)

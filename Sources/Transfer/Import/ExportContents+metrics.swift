@@ -28,7 +28,7 @@ extension ExportContents {
 
   private func verify(_ file: Manifest.File) async throws {
     var digest = StreamDigest()
-    try await eachChunk(of: file) { digest.update($0) }
+    try await eachChunk(of: file) { await digest.take($0) }
     guard digest.finish() == WrittenFile(size: file.size, sha256: file.sha256) else { throw Trouble.rotten(file) }
   }
 
@@ -36,7 +36,7 @@ extension ExportContents {
     var digest = StreamDigest()
     var rest: [UInt8] = []
     try await eachChunk(of: file) { chunk in
-      digest.update(chunk)
+      await digest.take(chunk)
       rest += chunk
       var start = 0
       while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
