@@ -25,6 +25,9 @@ public struct VersionState: Hashable, Sendable {
   public internal(set) var export: LiveExport?
   /// The generation of the export that holds, or of the next.
   public internal(set) var exportGeneration = 1
+  /// Ids of exports that were found damaged and given up. What was made from one of them may hold other bytes than its
+  /// source.
+  public internal(set) var exportsGivenUp: Set<String> = []
   /// The newest failure since the last success.
   public internal(set) var exportFailure: TransferFailure?
   /// Its imports by marketplace registry.
@@ -49,6 +52,7 @@ public struct VersionState: Hashable, Sendable {
   }
 
   mutating func invalidated(_ data: ExportInvalidated) {
+    exportsGivenUp.insert(data.exportID)
     guard export?.data.generation == data.generation else { return }
     export = nil
     exportGeneration = data.generation + 1

@@ -100,7 +100,8 @@ struct ImportJob: Sendable {
     try await ensureModel(model, named: name)
     let made = ImportedVersion(
       registry: target.registry, contents: contents, workspace: state.workspace, key: key(due), name: name,
-      locks: locks, notes: notes(due), isOutdated: { try await isOutdated($0, now: export) },
+      locks: locks, notes: notes(due), isOutdated: { try await isOutdated($0, due) },
+      proveLock: context.proveLock,
       progress: { [context, workspace = state.workspace] bytes in
         context.progress(
           .importing(workspace, model: due.model.name, version: due.version.number, bytes: bytes))
@@ -112,14 +113,11 @@ struct ImportJob: Sendable {
       marketplaceVersion: version.version, marketplaceRunID: run?.id, manifestSHA256: export.manifestSHA256)
   }
 
-  /// Whether something in the marketplace was made from another export that this history knows of. That one was found
-  /// damaged since, and may have held other bytes and tags. An export that nobody here knows was made by a ledger that
-  /// was lost, from the same version.
-  private func isOutdated(_ exportID: String?, now export: ModelExported) async throws -> Bool {
-    guard let exportID, exportID != export.exportID,
-      try await !context.memory.claims(of: state.workspace, exportIDs: [exportID]).isEmpty
-    else { return false }
-    // What is outdated will be removed. Whoever has lost the lock may be the one whose export is the older.
+  /// Whether something in the marketplace was made from an export of this version that was found damaged since, and may
+  /// have held other bytes and tags. An export that history does not know was made by a ledger that was lost.
+  private func isOutdated(_ exportID: String?, _ due: DueTransfer) async throws -> Bool {
+    guard let exportID, due.version.exportsGivenUp.contains(exportID) else { return false }
+    // What is outdated will be removed, so this is no place for a run that has lost its lock.
     try await context.proveLock()
     return true
   }

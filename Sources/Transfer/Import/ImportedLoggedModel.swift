@@ -12,13 +12,15 @@ struct ImportedLoggedModel: Sendable {
   let experiments: ImportedExperiments
   let run: Run?
   let notes: UploadNotes
-  /// Whether what carries this export's id was made from one that ours has replaced.
+  /// Whether what carries this export's id was made from one that was found damaged since.
   let isOutdated: @Sendable (_ exportID: String?) async throws -> Bool
   let progress: @Sendable (Int64) -> Void
 
   /// Finds what an earlier attempt made, or makes it, and completes it.
   func ensure(_ document: LoggedModelDocument?) async throws -> LoggedModel {
-    let model = try await findOrCreate(document)
+    let known = try await list(in: experiments)
+    let model =
+      if let found = try await oldest(of: known.ours) { found } else { try await create(document) }
     try await addParams(of: document, to: model)
     let files = contents.files(below: contents.manifest.modelPath)
     try await contents.upload(
@@ -28,20 +30,22 @@ struct ImportedLoggedModel: Sendable {
       try await registry.linkOutputs(run: run.id, models: [ModelOutput(modelID: model.id)])
       try await addMetrics(to: model, of: run)
     }
+    for outdated in known.outdated { try await registry.deleteLoggedModel(outdated.id) }
     return ready
   }
 
-  /// The oldest with the key, but for those that another export filled; one that was deleted is no longer found, nor
-  /// could it be brought back.
-  private func find(in experiments: ImportedExperiments) async throws -> LoggedModel? {
-    var found: [LoggedModel] = []
+  /// Those with the key; one that was deleted is no longer listed, nor could it be brought back. Those that a damaged
+  /// export filled stay until there is another.
+  private func list(in experiments: ImportedExperiments) async throws -> (ours: [LoggedModel], outdated: [LoggedModel])
+  {
+    var (ours, outdated): ([LoggedModel], [LoggedModel]) = ([], [])
     for model in try await registry.loggedModels(inExperiments: experiments.ids, tagged: key) {
-      if try await isOutdated(model.tags[OwnTags.exportID]) {
-        try await registry.deleteLoggedModel(model.id)
-      } else {
-        found.append(model)
-      }
+      if try await isOutdated(model.tags[OwnTags.exportID]) { outdated.append(model) } else { ours.append(model) }
     }
+    return (ours, outdated)
+  }
+
+  private func oldest(of found: [LoggedModel]) async throws -> LoggedModel? {
     // A request of a run that was killed may arrive after its successor has looked: what it made is nobody's.
     for double in found.dropFirst() where double.status != LoggedModel.readyStatus {
       try await registry.deleteLoggedModel(double.id)
@@ -49,8 +53,7 @@ struct ImportedLoggedModel: Sendable {
     return found.first
   }
 
-  private func findOrCreate(_ document: LoggedModelDocument?) async throws -> LoggedModel {
-    if let found = try await find(in: experiments) { return found }
+  private func create(_ document: LoggedModelDocument?) async throws -> LoggedModel {
     let home = try await home()
     let made = try await registry.createLoggedModel(
       NewLoggedModel(
@@ -58,7 +61,7 @@ struct ImportedLoggedModel: Sendable {
         params: Array(params(of: document).prefix(NewLoggedModel.paramsMax)),
         tags: OwnTags.copied(document?.tags ?? [:]) + [key, Tag(OwnTags.exportID, contents.manifest.exportID)]))
     // Creating is not idempotent: whoever finds an older one with the key takes that and gives up its own.
-    let oldest = try await find(in: experiments.with(home))
+    let oldest = try await oldest(of: list(in: experiments.with(home)).ours)
     guard let oldest, oldest.id != made.id else { return made }
     try await registry.deleteLoggedModel(made.id)
     return oldest

@@ -12,8 +12,9 @@ struct ImportedVersion: Sendable {
   let name: MarketplaceName
   let locks: ModelLocks
   let notes: UploadNotes
-  /// Whether what carries this export's id was made from one that ours has replaced.
+  /// Whether what carries this export's id was made from one that was found damaged since.
   let isOutdated: @Sendable (_ exportID: String?) async throws -> Bool
+  let proveLock: @Sendable () async throws -> Void
   let progress: @Sendable (Int64) -> Void
 
   /// Where the version's files lie in the marketplace.
@@ -31,7 +32,7 @@ struct ImportedVersion: Sendable {
     let run = try await ensureRun(experiments)
     let tags =
       OwnTags.copied(source.tags) + [
-        key, exportID, Tag(OwnTags.workspace, workspace.text), Tag(OwnTags.model, source.name),
+        key, Tag(OwnTags.workspace, workspace.text), Tag(OwnTags.model, source.name),
         Tag(OwnTags.version, source.version),
       ]
     if let found = try await find() {
@@ -42,23 +43,22 @@ struct ImportedVersion: Sendable {
     let made = try await registry.createModelVersion(
       NewModelVersion(
         name: name.text, source: place.source, runID: place.run?.id, modelID: place.loggedModel?.id,
-        description: source.description, tags: tags))
+        description: source.description,
+        tags: tags + [Tag(OwnTags.exportID, contents.manifest.exportID)]))
     // Creating is not idempotent and cannot be fenced: of several with our key the lowest is the one.
     return (try await find() ?? made, run)
   }
 
-  private var exportID: Tag { Tag(OwnTags.exportID, contents.manifest.exportID) }
-
-  /// The lowest version with our key; any others are removed. Those under other names are too: an attempt that was
-  /// killed before its event made them, when the model was still to have that name. So are those that an attempt made
-  /// from an export that was found damaged afterwards.
+  /// The lowest version with our key that no damaged export was the source of. Once there is one, any others are
+  /// removed. Those under other names are too: an attempt that was killed before its event made them, when the model was
+  /// still to have that name.
   private func find() async throws -> ModelVersion? {
     let found = try await registry.modelVersions(tagged: key)
     var ours: [ModelVersion] = []
     for version in found where version.name.isExactly(name.text) {
       if try await !isOutdated(version.tags[OwnTags.exportID]) { ours.append(version) }
     }
-    let first = ours.min { $0.version < $1.version }
+    guard let first = ours.min(by: { $0.version < $1.version }) else { return nil }
     for other in found where other != first {
       try await registry.deleteModelVersion(name: other.name, version: other.version)
     }
@@ -67,10 +67,15 @@ struct ImportedVersion: Sendable {
 
   /// Brings a version that is adopted up to date: a ledger that was lost may have imported it long ago.
   private func describe(_ version: ModelVersion, as description: String, _ tags: [Tag]) async throws {
-    if !version.description.isExactly(description) {
+    let isDescribed = version.description.isExactly(description)
+    let changed = tags.filter { version.tags[$0.key]?.isExactly($0.value) != true }
+    guard !isDescribed || !changed.isEmpty else { return }
+    // Another run may have adopted it since, and have recorded it.
+    try await proveLock()
+    if !isDescribed {
       try await registry.updateModelVersion(name: version.name, version: version.version, description: description)
     }
-    for tag in tags where version.tags[tag.key]?.isExactly(tag.value) != true {
+    for tag in changed {
       try await registry.setTag(tag, ofModel: version.name, version: version.version)
     }
   }

@@ -9,7 +9,7 @@ enum OwnTags {
   static let model = ModelDescribed.ownTagPrefix + "source.model"
   static let version = ModelDescribed.ownTagPrefix + "source.version"
   static let runID = ModelDescribed.ownTagPrefix + "source.run_id"
-  /// The export that a version, a logged model or a run was made from.
+  /// The export that a version, a logged model or a run was made from. One that is adopted keeps what it says.
   static let exportID = ModelDescribed.ownTagPrefix + "export_id"
   /// Set last on a run: everything of it has been written.
   static let complete = ModelDescribed.ownTagPrefix + "complete"
