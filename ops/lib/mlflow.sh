@@ -80,7 +80,7 @@ launch_mlflow3_auth() {
 	INI
   )
   MLFLOW_SERVER_ENVIRONMENT=("MLFLOW_AUTH_CONFIG_PATH=$directory/basic_auth.ini")
-  # Its HTTP is spoken by h11, as where only MLflow was installed; by httptools elsewhere.
+  # Its HTTP is spoken by h11, as where only MLflow was installed, and not by httptools.
   launch_mlflow "$name" mlflow3 --app-name basic-auth --uvicorn-opts=--http=h11
   MLFLOW_SERVER_ENVIRONMENT=()
 }

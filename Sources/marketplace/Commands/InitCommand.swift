@@ -55,7 +55,7 @@ struct InitCommand: ParsableCommand {
       #   mlflow_workspace: team-c                # MLflow 3.10 and newer, started with --enable-workspaces
       #   username: marketplace
       #   password_file: /run/secrets/dev03
-      #   tag_source: true                        # tag exported versions with their marketplace name
+      #   tag_source: true                        # tag imported versions with their marketplace name
       #   artifacts:                              # where its server does not stand in front of them
       #     - {uri: "s3://team-c/mlflow", credentials: {profile: team-c}}
 

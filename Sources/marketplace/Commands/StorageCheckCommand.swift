@@ -30,7 +30,7 @@ struct StorageCheckCommand: AsyncParsableCommand {
       Changes nothing. Exit code 8 when something is damaged, 3 when some files could not be read. For example:
         marketplace storage check
         marketplace storage check --read-data
-        marketplace storage check --read-data=$(date +%-d)/31 --output json
+        marketplace storage check --read-data=$(($(date +%s) / 86400 % 31 + 1))/31
       """)
   @OptionGroup var options: GlobalOptions
 

@@ -126,7 +126,7 @@ class Turns:
         expect("imported, as the workers say together", sum(imported), self.total)
         expect("exported, as the workers say together", sum(call.count("exported") for call in calls), self.total)
         print(f"  {place}, {workers} worker{'s' if workers > 1 else ''}: {seconds:.1f} s, all {self.total} once, processors "
-              f"{busy:.0%} busy; imported by each: {', '.join(map(str, imported))}", flush=True)
+              f"{busy:.0%} busy, {sum(call.report['requests'] for call in calls):,} requests; imported by each: {', '.join(map(str, imported))}", flush=True)
         self.seconds.setdefault(workers, []).append(seconds)
         if workers > 1:
             self.shares.append(sum(each > 0 for each in imported))

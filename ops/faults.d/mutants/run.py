@@ -34,7 +34,7 @@ def by_large_worlds(simulator: str, number: int, seeds: int, seconds: int) -> st
 
 
 def is_found(command: list[str], number: int, seconds: int) -> str:
-    """""How the simulator finds the mutant: a violation, a crash or no end; empty when it does not."""
+    """How the simulator finds the mutant: a violation, a crash or no end; empty when it does not."""
     environment = {**os.environ, "MUTANT": str(number)}
     command = [*command, "--cpu-seconds", str(seconds), "--first"]
 
@@ -79,7 +79,7 @@ def run(simulator: str, listed: Path, reasons: dict[str, str]) -> int:
     only = text_option("--only")
     chosen = [each for each in mutants if only in each["name"]] if only else sampled(mutants, option("--sample", 0))
     seeds, seconds, more = option("--seeds", 400), option("--seconds", 20), option("--seconds-more", 180)
-    without = by_small_worlds(simulator, 0, seeds, seconds)
+    without = by_small_worlds(simulator, 0, seeds, seconds) or by_large_worlds(simulator, 0, seeds, more)
     if without:
         print(f"the simulator fails without any mutant: {without}", file=sys.stderr)
         return 1
