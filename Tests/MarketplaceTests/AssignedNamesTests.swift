@@ -157,6 +157,28 @@ struct AssignedNamesTests {
     #expect(try outcome("owner", in: state, names) == .assigned(MarketplaceName("dev01.risk")))
   }
 
+  @Test("stay with the successor of a deleted model that comes back while the successor lives under another name")
+  func comesBack() throws {
+    var names = names
+    var state = try state("dev01", "risk")
+    let first = ModelID(workspace: state.workspace, name: "risk", created: 0)
+    #expect(try claim("risk", in: state, &names) == "dev01.risk")
+    delete(first, from: &state)
+    let second = try add("risk", created: 5, to: &state)
+    let successor = try #require(state.models[second])
+    var draft = EventDraft(on: state)
+    draft.add(.exported(successor, version: 1, created: 5), stream: second.stream, subject: "1")
+    draft.add(.imported(successor, version: 1, created: 5, as: 1), stream: second.stream, subject: "1")
+    state = draft.state
+    rename(second, "risk", to: "other", in: &state)
+    try add("risk", created: 0, to: &state)
+    let told = try sentence(outcome("risk", in: state, names))
+    #expect(told?.contains("'other'") == true)
+    #expect(try outcome("other", in: state, names) == .assigned(MarketplaceName("dev01.risk")))
+    delete(second, from: &state)
+    #expect(try outcome("risk", in: state, names) == .assigned(MarketplaceName("dev01.risk")))
+  }
+
   private func rename(_ id: ModelID, _ from: String, to name: String, in state: inout WorkspaceState) {
     var draft = EventDraft(on: state)
     draft.add(

@@ -33,9 +33,10 @@ public struct AssignedNames: Hashable, Sendable {
     -> Outcome
   {
     let own = byFolded.values.first { $0.workspace == state.workspace.text && $0.model == model.id.text }
-    if let own { return .assigned(MarketplaceName(own.name)) }
     // A model that goes on under its predecessor's name has claimed none, and keeps what it was imported under.
-    if let name = model.marketplace.values.map(\.name).min() { return .assigned(MarketplaceName(name)) }
+    if let name = own?.name ?? model.marketplace.values.map(\.name).min() {
+      return kept(MarketplaceName(name), by: model, in: state)
+    }
     guard !model.name.isExactly(model.firstName) else {
       return try outcome(for: model, called: model.name, in: state, template: template)
     }
@@ -46,6 +47,20 @@ public struct AssignedNames: Hashable, Sendable {
       // A name that MLflow refuses is mended by a rename too.
     }
     return try outcome(for: model, called: model.name, in: state, template: template)
+  }
+
+  /// The name that a model has, unless another goes on under it: a model that was deleted, replaced and has come back,
+  /// while its successor lives on under another name at the source.
+  private func kept(_ name: MarketplaceName, by model: ModelState, in state: WorkspaceState) -> Outcome {
+    let successor = state.models.values.filter { other in
+      other.id != model.id && !other.live.isEmpty && other.firstSeen > model.firstSeen
+        && other.marketplace.values.contains { MarketplaceName($0.name).folded == name.folded }
+    }.min { $0.firstSeen < $1.firstSeen }
+    guard let successor else { return .assigned(name) }
+    return .collision(
+      "The marketplace name '\(name.text)' went from '\(model.name)', when that was deleted, to the model now called "
+        + "'\(successor.name)', which still has it. Delete one of the two at its source, or copy the versions of "
+        + "'\(model.name)' into a new model.")
   }
 
   private func outcome(

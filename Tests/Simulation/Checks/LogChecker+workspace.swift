@@ -23,7 +23,7 @@ extension LogChecker.Workspace {
 
   /// Takes in an event about a model.
   mutating func change(
-    _ fact: Fact, names: [String: (workspace: String, source: String, name: String)],
+    _ fact: Fact, names: [String: LogChecker.GivenName],
     manifests: inout [String: [String: (size: Int, sha256: String)]]
   ) {
     let id = fact.text("model")
@@ -81,7 +81,7 @@ extension LogChecker.Workspace {
   }
 
   private mutating func transfer(
-    _ fact: Fact, _ id: String, _ names: [String: (workspace: String, source: String, name: String)],
+    _ fact: Fact, _ id: String, _ names: [String: LogChecker.GivenName],
     _ manifests: inout [String: [String: (size: Int, sha256: String)]]
   ) {
     switch fact.event.type {
@@ -127,7 +127,7 @@ extension LogChecker.Workspace {
 
   /// J1, J2 and J5 of an import.
   private mutating func imported(
-    _ fact: Fact, _ id: String, _ names: [String: (workspace: String, source: String, name: String)]
+    _ fact: Fact, _ id: String, _ names: [String: LogChecker.GivenName]
   ) {
     guard let version = models[id]?.versions[fact.key] else {
       return fact.violates("J2", "of a version that nothing registered")

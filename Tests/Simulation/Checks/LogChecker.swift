@@ -117,7 +117,15 @@ struct LogChecker {
   }
 
   private(set) var workspaces: [String: Workspace] = [:]
-  private(set) var names: [String: (workspace: String, source: String, name: String)] = [:]
+  /// A name of the marketplace, and who claimed it.
+  struct GivenName {
+    var workspace: String
+    var source: String
+    var name: String
+    var model: String
+  }
+
+  private(set) var names: [String: GivenName] = [:]
   /// The files that each manifest in storage names, by its folder.
   private var manifests: [String: [String: (size: Int, sha256: String)]] = [:]
 
@@ -164,7 +172,8 @@ struct LogChecker {
     if let owner = names[folded] {
       fact.violates("J5", "'\(name)' of \(fact.text("workspace")) looks like '\(owner.name)' of \(owner.workspace)")
     }
-    names[folded] = (fact.text("workspace"), fact.text("source_name"), name)
+    names[folded] = .init(
+      workspace: fact.text("workspace"), source: fact.text("source_name"), name: name, model: fact.text("model"))
   }
 
   /// What two names that look alike have in common.

@@ -178,9 +178,11 @@ struct WorldChecker {
     if Self.isIllegal("\(site.id).\(name)") { return true }
     guard let owner = world.checker.names[folded] else { return false }
     if owner.workspace != site.id.text || ByteName(owner.source) != ByteName(name) { return true }
-    let models =
-      world.checker.workspaces[site.id.text]?.models.values.filter { $0.isAlive && $0.created != model.created } ?? []
-    return models.contains { other in
+    let models = world.checker.workspaces[site.id.text]?.models ?? [:]
+    return models.contains { id, other in
+      guard other.isAlive, other.created != model.created else { return false }
+      // Whoever claimed it has it, imported or not.
+      if id == owner.model { return true }
       let names = [other.first, other.name].map { ByteName($0) }
       return names.contains(ByteName(name)) || other.marketplaceName.map { LogChecker.folded($0) == folded } ?? false
     }
