@@ -27,7 +27,7 @@ from sweep import Tally, Worlds
 from wires import Calm, Cut, Step
 from world import Place, Run, World
 
-SHORT_SECONDS = 120
+SHORT_SECONDS = 60
 MIDWAY_BYTES_MIN = 4096
 PARTS, FILES = "storage: a file begins", "storage: a file is whole"
 FIRST = "first sync, "
