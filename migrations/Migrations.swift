@@ -54,5 +54,6 @@ public enum Migrations {
     Migration("m0018-projection-register", PackageResources.m0018_projection_register_sql),
     Migration("m0020-jobs", PackageResources.m0020_jobs_sql),
     Migration("m0021-uploads", PackageResources.m0021_uploads_sql),
+    Migration("m0022-rebuild-by-key", PackageResources.m0022_rebuild_by_key_sql),
   ]
 }
