@@ -13,7 +13,8 @@ need_swift() {
 swift_build() { run swift build --quiet --package-path "$OPS_ROOT" "${SWIFT_FLAGS[@]}" "$@"; }
 # Every test in flight holds databases, connections and servers' workers, and mostly waits for a server: two cores serve a
 # few of them best.
-swift_test() { SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 run swift test --skip-build --package-path "$OPS_ROOT" "${SWIFT_FLAGS[@]}" "$@"; }
+SWIFT_TEST=(env SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 swift test --skip-build --package-path "$OPS_ROOT" "${SWIFT_FLAGS[@]}")
+swift_test() { run "${SWIFT_TEST[@]}" "$@"; }
 build_everything() { swift_build --build-tests; }
 
 # Where a debug build puts `marketplace`.
