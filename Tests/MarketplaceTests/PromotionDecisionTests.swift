@@ -102,6 +102,39 @@ struct PromotionDecisionTests {
     #expect(try change(world)?.to == 7)
   }
 
+  @Test("is nothing for a model that came back while its successor lives on under another name, until that is gone")
+  func displaced() throws {
+    var world = try SourceWorld()
+    world.register("risk", stage: "Production")
+    world.observe()
+    let first = try #require(world.model("risk"))
+    try transfer(1, as: 7, in: &world, first)
+    try follow(&world)
+    let original = world.models.removeValue(forKey: "risk")
+    world.observe()
+    #expect(try change(world)?.cause == .withdrawal)
+    try follow(&world)
+
+    world.register("risk", stage: "Production")
+    world.observe()
+    let second = try #require(world.model("risk"))
+    #expect(second.id != first.id)
+    try transfer(1, as: 8, in: &world, second)
+    try follow(&world)
+    world.rename("risk", to: "other")
+    world.models["risk"] = original
+    world.observe()
+    let returned = try #require(world.model("risk"))
+    #expect(returned.id == first.id)
+    #expect(world.current("risk") == 1)
+    #expect(world.state.heir(of: returned, to: "dev01.risk")?.id == second.id)
+    #expect(world.state.promotionChanges(target: "marketplace").isEmpty)
+
+    world.models["other"] = nil
+    world.observe()
+    #expect(Set(world.state.promotionChanges(target: "marketplace").map(\.to)) == [nil, 7])
+  }
+
   @Test("is nothing at once when the source promotes nothing")
   func withdrawal() throws {
     var (world, _) = try imported([1: 7])

@@ -49,7 +49,8 @@ extension WorkspaceState {
   /// How `target` has to change to promote what the source means, or `nil` when it does already.
   ///
   /// A predecessor stays until its successor is imported, so that an ordinary promotion never empties the
-  /// marketplace; it goes at once only when the source promotes nothing any more or has deleted it.
+  /// marketplace; it goes at once only when the source promotes nothing any more or has deleted it. A model that came
+  /// back while another goes on under its name promotes nothing.
   public func promotionChange(of model: ModelState, target: String) -> PromotionChange? {
     guard let marketplace = model.marketplace[target] else { return nil }
     let wanted = wantedVersion(of: model, marketplace: marketplace, target: target)
@@ -66,7 +67,7 @@ extension WorkspaceState {
   }
 
   private func wantedVersion(of model: ModelState, marketplace: MarketplaceState, target: String) -> Int? {
-    guard let current = current(of: model) else { return nil }
+    guard let current = current(of: model), heir(of: model, to: marketplace.name) == nil else { return nil }
     if let live = current.imports[target]?.live { return live.marketplaceVersion }
     guard let available = marketplace.available, let number = marketplace.sourceVersions[available],
       let predecessor = model.versions[number], !predecessor.isDeleted,

@@ -49,18 +49,10 @@ public struct AssignedNames: Hashable, Sendable {
     return try outcome(for: model, called: model.name, in: state, template: template)
   }
 
-  /// The name that a model has, unless another goes on under it: a model that was deleted, replaced and has come back,
-  /// while its successor lives on under another name at the source.
+  /// The name that a model has, unless another goes on under it.
   private func kept(_ name: MarketplaceName, by model: ModelState, in state: WorkspaceState) -> Outcome {
-    let successor = state.models.values.filter { other in
-      other.id != model.id && !other.live.isEmpty && other.firstSeen > model.firstSeen
-        && other.marketplace.values.contains { MarketplaceName($0.name).folded == name.folded }
-    }.min { $0.firstSeen < $1.firstSeen }
-    guard let successor else { return .assigned(name) }
-    return .collision(
-      "The marketplace name '\(name.text)' went from '\(model.name)', when that was deleted, to the model now called "
-        + "'\(successor.name)', which still has it. Delete one of the two at its source, or copy the versions of "
-        + "'\(model.name)' into a new model.")
+    guard let heir = state.heir(of: model, to: name.text) else { return .assigned(name) }
+    return .collision(heir.keeps(name.text, from: model))
   }
 
   private func outcome(
@@ -111,5 +103,14 @@ public struct AssignedNames: Hashable, Sendable {
       return model.marketplace.values.contains { MarketplaceName($0.name).folded == name.folded }
     }
     return model.firstName.isExactly(sourceName) || model.name.isExactly(sourceName)
+  }
+}
+
+extension ModelState {
+  /// Why `model`, which had the name before, does not get it back from this one, and what to do.
+  public func keeps(_ name: String, from model: ModelState) -> String {
+    "The marketplace name '\(name)' went from '\(model.name)', when that was deleted, to the model now called "
+      + "'\(self.name)', which still has it. Delete one of the two at its source, or copy the versions of "
+      + "'\(model.name)' into a new model."
   }
 }

@@ -12,6 +12,8 @@ public struct WorkspaceState: Hashable, Sendable {
   public private(set) var lastObserved: WorkspaceObserved?
   /// Every incarnation ever seen.
   public private(set) var models: [ModelID: ModelState] = [:]
+  /// The models imported or promoted under each marketplace name, first come first.
+  private var bearers: [ExactText: [ModelID]] = [:]
   /// How far each stream has come: the expected version of the next event.
   public private(set) var streamVersions: [String: Int64] = [:]
   /// The sequence of the last event folded, 0 before any.
@@ -63,11 +65,33 @@ public struct WorkspaceState: Hashable, Sendable {
     case .some(let event):
       guard let id = event.model else { return }
       models[id]?.apply(event, sequence: sequence, recordedAt: recordedAt)
+      if let name = event.marketplaceName, models[id] != nil { note(id, bears: ExactText(name)) }
     }
+  }
+
+  private mutating func note(_ id: ModelID, bears name: ExactText) {
+    if bearers[name]?.contains(id) != true { bearers[name, default: []].append(id) }
+  }
+
+  /// The living model that goes on under the name of `model`, which was deleted, replaced and has come back: the name
+  /// stays with its successor, whatever that is called at the source by then.
+  public func heir(of model: ModelState, to name: String) -> ModelState? {
+    (bearers[ExactText(name)] ?? []).compactMap { models[$0] }
+      .filter { $0.firstSeen > model.firstSeen && !$0.live.isEmpty }
+      .min { $0.firstSeen < $1.firstSeen }
   }
 }
 
 extension DomainEvent {
+  /// The name that the event's model is found under in the marketplace, for events that say so.
+  fileprivate var marketplaceName: String? {
+    switch self {
+    case .modelImported(let data): data.marketplaceName
+    case .marketplacePromotionSet(let data): data.marketplaceName
+    default: nil
+    }
+  }
+
   /// The model the event is about, for the events of a model's stream.
   public var model: ModelID? {
     let text: String? =

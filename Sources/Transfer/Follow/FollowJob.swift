@@ -80,6 +80,7 @@ struct FollowJob: Sendable {
     }
     if let error = failure.error { throw error }
     for part in parts { outcome.note(part) }
+    outcome.items += state.models.values.sorted { $0.id < $1.id }.compactMap { displaced($0, in: state) }
     let changed = Set(changes.map(\.model.id))
     for model in state.models.values.sorted(by: { $0.id < $1.id })
     where !changed.contains(model.id) && !context.isStopping() {
@@ -112,6 +113,16 @@ struct FollowJob: Sendable {
         "Not withdrawn: the source no longer promotes \(count) of \(available) models, "
           + "\(context.options.withdrawals.words). If that is meant, run again with --max-withdrawals \(count).",
         retriable: false))
+  }
+
+  /// A model whose promoted version is imported and stays unpromoted, since another goes on under its name.
+  private func displaced(_ model: ModelState, in state: WorkspaceState) -> Item? {
+    guard let name = model.marketplace[target.id]?.name, let current = state.current(of: model),
+      current.imports[target.id]?.live != nil, let heir = state.heir(of: model, to: name)
+    else { return nil }
+    return Item(
+      .failed, model: model.name, version: current.number,
+      trouble: Trouble("name_collision", heir.keeps(name, from: model), retriable: false))
   }
 
   private func apply(_ change: PromotionChange, in state: WorkspaceState, outcome: inout Outcome) async throws {

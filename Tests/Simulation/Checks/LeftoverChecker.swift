@@ -73,7 +73,7 @@ struct LeftoverChecker {
     _ part: WorkspaceReport, _ log: LogChecker.Workspace, _ id: String, _ model: LogChecker.Model
   ) {
     guard model.marketplaceName != nil else { return }
-    let current = log.current(of: model)
+    let current = log.meant(model)
     let live = current.flatMap { model.versions[$0]?.live?.number }
     let isDue = current == nil ? model.available != nil : live != nil && live != model.available
     let items = part.items.filter { ByteName($0.model) == ByteName(model.name) }
@@ -93,7 +93,7 @@ struct LeftoverChecker {
   /// Blocked is only what exceeds the limit.
   private func checkBlocked(_ part: WorkspaceReport, _ log: LogChecker.Workspace) {
     let due = log.models.count {
-      log.current(of: $0.value) == nil && $0.value.available != nil && !log.hasSuccessor($0.key)
+      log.meant($0.value) == nil && $0.value.available != nil && !log.hasSuccessor($0.key)
     }
     let available = process.conduct.availableMost[part.workspace.text] ?? 0
     let most = process.options.withdrawals.permitted ?? max(3, available / 10)

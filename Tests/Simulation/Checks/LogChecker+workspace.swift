@@ -30,7 +30,9 @@ extension LogChecker.Workspace {
     if fact.event.type == "ModelVersionRegistered" {
       var model =
         models[id]
-        ?? .init(name: fact.text("name"), first: fact.text("name"), created: Int64(fact.number("model_created")))
+        ?? .init(
+          name: fact.text("name"), first: fact.text("name"), created: Int64(fact.number("model_created")),
+          firstSeen: fact.event.sequence)
       model.name = fact.text("name")
       var version = model.versions[fact.key] ?? .init()
       version.isDeleted = false
@@ -180,7 +182,7 @@ extension LogChecker.Workspace {
     checkCause(fact, model)
     if to == nil, fact.text("cause") != "drift" { checkLimit(fact, id) }
     guard fact.text("cause") != "drift", ruleChanged < fact.since else { return }
-    let key = current(of: model)
+    let key = meant(model)
     let live = key.flatMap { model.versions[$0]?.live?.number }
     if let to {
       if live != to { fact.violates("J8", "v\(to) is not the import of the current version") }

@@ -51,6 +51,8 @@ struct LogChecker {
     /// Those that it has had since.
     var names: Set<ByteName> = []
     var created: Int64
+    /// The sequence of the event that brought it.
+    let firstSeen: Int64
     var versions: [VersionKey: Version] = [:]
     var aliases: [String: VersionKey] = [:]
     var description = ""
@@ -104,13 +106,23 @@ struct LogChecker {
           .keys)
     }
 
+    /// Whether a model that came back finds its marketplace name with one that was seen after it and lives.
+    func isDisplaced(_ model: Model) -> Bool {
+      guard let name = model.marketplaceName.map({ ByteName($0) }) else { return false }
+      return models.values.contains { other in
+        other.isAlive && other.firstSeen > model.firstSeen && other.marketplaceName.map { ByteName($0) } == name
+      }
+    }
+
+    /// The version that is to be available.
+    func meant(_ model: Model) -> VersionKey? { isDisplaced(model) ? nil : current(of: model) }
+
     /// Whether another incarnation goes on under the marketplace name of a model.
     func hasSuccessor(_ id: String) -> Bool {
       guard let name = models[id]?.marketplaceName.map({ ByteName($0) }) else { return false }
       return models.contains { other, model in
         guard other != id, let known = model.marketplaceName, ByteName(known) == name else { return false }
-        let current = current(of: model)
-        guard let current else { return false }
+        guard let current = meant(model) else { return false }
         return model.available != nil || model.versions[current]?.live != nil
       }
     }

@@ -60,8 +60,8 @@ struct WorldChecker {
 
   /// J6 and J8: what the source means is available, byte for byte, or it failed with a reason.
   private func checkOutcome(_ site: SourceSite) {
-    let known = world.checker.workspaces[site.id.text]?.models ?? [:]
-    for (id, logged) in known.sorted(by: { $0.key < $1.key }) {
+    let log = world.checker.workspaces[site.id.text]
+    for (id, logged) in (log?.models ?? [:]).sorted(by: { $0.key < $1.key }) {
       let isAlive = logged.versions.values.contains { !$0.isDeleted }
       guard isAlive, let model = site.registry.models[ByteName(logged.name)], model.created == logged.created,
         let current = current(model, site.rule)
@@ -77,7 +77,10 @@ struct WorldChecker {
         checkExcuse(site, model, current, logged)
         continue
       }
-      if logged.available != live.number {
+      if log?.isDisplaced(logged) == true {
+        if logged.available != nil { violated("J8", "\(site.id): \(logged.name) has lost its name, and is available") }
+        checkExcuse(site, model, current, logged)
+      } else if logged.available != live.number {
         violated("J8", "\(site.id): \(logged.name) means v\(current.version), \(logged.available as Any) is available")
       }
       checkBytes(site, current, name: logged.marketplaceName ?? "", number: live.number, id: id)
@@ -161,7 +164,8 @@ struct WorldChecker {
       case "missing_artifacts", "not_found": files.isEmpty
       case "missing_mlmodel": files["MLmodel"] == nil
       case "name_collision":
-        isTaken(logged.first, site, logged) && isTaken(logged.name, site, logged)
+        world.checker.workspaces[site.id.text]?.isDisplaced(logged) == true
+          || isTaken(logged.first, site, logged) && isTaken(logged.name, site, logged)
       case "illegal_name": Self.isIllegal("\(site.id).\(logged.name)") || Self.isIllegal("\(site.id).\(model.name)")
       default: false
       }
