@@ -3,14 +3,16 @@ import Ledger
 import Marketplace
 
 /// The marketplace's names as one run uses them: read once, claimed in the ledger, read again when somebody else
-/// was first.
+/// was first. A dry run claims nothing, and goes on as if it had.
 actor NameRegister {
   private let history: History
   private let target: WorkspaceID = .marketplace
+  private let isDryRun: Bool
   private var names: AssignedNames?
 
   init(context: JobContext) {
     history = History(ledger: context.ledger, run: context.run)
+    isDryRun = context.options.isDryRun
   }
 
   /// The model's name, claimed if it has none.
@@ -26,7 +28,7 @@ actor NameRegister {
         throw Trouble("name_collision", sentence, retriable: false)
       case .claim(let name, let event):
         do {
-          _ = try await history.append([event], to: target)
+          if !isDryRun { _ = try await history.append([event], to: target) }
           if case .marketplaceNameAssigned(let data) = event.event { names?.apply(data) }
           return name
         } catch let error as LedgerError where error.isLostRace {
@@ -41,9 +43,11 @@ actor NameRegister {
 
   private func load() async throws -> AssignedNames {
     if let names { return names }
-    try await history.ledger.openWorkspace(target.text)
+    if !isDryRun { try await history.ledger.openWorkspace(target.text) }
     let loaded = try await history.loadNames()
-    names = loaded
-    return loaded
+    // Somebody else may have read them in between, and claimed one.
+    let known = names ?? loaded
+    names = known
+    return known
   }
 }

@@ -107,7 +107,8 @@ struct WorkspaceJob: Sendable {
     outcome.report.items += due.compactMap(Self.held)
     let fresh = due.filter { $0.held == nil }
     if context.options.isDryRun {
-      for due in fresh { outcome.report.items.append(try Self.plan(due, &state, target)) }
+      let known = state
+      for due in fresh { outcome.report.items.append(try await plan(due, known, &state, target)) }
     } else if !fresh.isEmpty {
       let known = state
       let results = try await eachModel(fresh) { [self] due in
@@ -197,12 +198,13 @@ struct WorkspaceJob: Sendable {
           + "source promotes it again.", retriable: true))
   }
 
-  /// A name that the marketplace would refuse concerns its model alone.
-  private static func plan(_ due: DueTransfer, _ state: inout WorkspaceState, _ target: MarketplaceTarget) throws
-    -> Item
-  {
+  /// A name that it cannot have in the marketplace concerns the model alone.
+  private func plan(
+    _ due: DueTransfer, _ known: WorkspaceState, _ state: inout WorkspaceState, _ target: MarketplaceTarget
+  ) async throws -> Item {
     do {
-      try state.assume(imported: due, target: target)
+      let name = try await names.name(for: due.model, in: known, template: target.template)
+      state.assume(imported: due, target: target, name: name)
       return Item(.imported, model: due.model.name, version: due.version.number)
     } catch {
       return Item(.failed, model: due.model.name, version: due.version.number, trouble: try Trouble(error))

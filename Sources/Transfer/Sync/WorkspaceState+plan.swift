@@ -17,16 +17,14 @@ extension WorkspaceState {
     assume(.modelExported(data), stream: due.model.id.stream)
   }
 
-  /// As if the version had been imported, under a number that no registry has given.
-  mutating func assume(imported due: DueTransfer, target: MarketplaceTarget) throws {
+  /// As if the version had been imported under this name, with a number that no registry has given.
+  mutating func assume(imported due: DueTransfer, target: MarketplaceTarget, name: MarketplaceName) {
     let known = models[due.model.id]?.marketplace[target.id]
-    let name =
-      try known?.name ?? target.template.name(workspace: workspace, model: due.model.firstName).text
     let number = (known?.sourceVersions.keys.max() ?? 0) + (known?.everPromoted.max() ?? 0) + 1
     let data = ModelImported(
       model: due.model.id.text, name: due.model.name, version: due.version.number, created: due.version.created,
       generation: due.version.imports[target.id]?.generation ?? 1, exportID: "", target: target.id,
-      marketplaceName: name, marketplaceVersion: number, marketplaceRunID: nil, manifestSHA256: "")
+      marketplaceName: name.text, marketplaceVersion: number, marketplaceRunID: nil, manifestSHA256: "")
     assume(.modelImported(data), stream: due.model.id.stream)
   }
 }

@@ -39,7 +39,8 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
 
   /// Whether the principal is let in at all.
   private func look(_ name: StaticString, about model: String?) throws {
-    if state.sight != .ordinary { process.conduct.hidden.insert(state.id) }
+    // One that is empty looks like one that hides everything.
+    if state.sight != .ordinary || state.models.isEmpty { process.conduct.hidden.insert(state.id) }
     switch state.sight {
     case .ordinary, .denying: return
     case .down: throw Port.registry.failure(name)

@@ -15,7 +15,7 @@ struct Conduct {
   var requests: [String: [String: Int]] = [:]
   /// Requests that failed, by registry.
   var failed: [String: Int] = [:]
-  /// Registries that did not show it everything.
+  /// Registries that did not show it everything, or had nothing to show.
   var hidden: Set<String> = []
   /// Calls of what all workspaces share, and not of a registry, that failed.
   var failedShared = 0
