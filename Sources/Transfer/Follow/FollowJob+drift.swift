@@ -5,6 +5,8 @@ import Registry
 extension FollowJob {
   /// What putting one model back came to.
   private struct PutBack: Sendable {
+    /// As it was called by then: an observer may have found it renamed.
+    var model: ModelState
     var found: String
     var expected: ObservedPromotion
     var sequences: [Int64] = []
@@ -26,7 +28,7 @@ extension FollowJob {
         return
       }
       guard !context.options.isDryRun else {
-        outcome.items.append(drift(model, PutBack(found: decision.found, expected: expected)))
+        outcome.items.append(drift(PutBack(model: model, found: decision.found, expected: expected)))
         return
       }
       let done = try await locks.ifFree(model.id.stream) { lock in
@@ -41,7 +43,7 @@ extension FollowJob {
       outcome.hasWritten = true
       outcome.sequences += done.sequences
       outcome.items.append(
-        done.trouble.map { Item(.failed, model: model.name, trouble: $0) } ?? drift(model, done))
+        done.trouble.map { Item(.failed, model: done.model.name, trouble: $0) } ?? drift(done))
     } catch {
       outcome.hasWritten = true
       outcome.items.append(Item(.failed, model: model.name, trouble: try Trouble(error)))
@@ -65,7 +67,7 @@ extension FollowJob {
       else { return done }
       let expected = target.expected(marketplace.available)
       guard let decision = DriftDecision(found: seen, expected: expected, told: marketplace.drift) else { return done }
-      if done == nil { done = PutBack(found: decision.found, expected: expected) }
+      if done == nil { done = PutBack(model: model, found: decision.found, expected: expected) }
       var draft = EventDraft(on: state)
       do {
         if decision.isNews {
@@ -85,6 +87,7 @@ extension FollowJob {
               to: marketplace.available, version: marketplace.available.flatMap { marketplace.sourceVersions[$0] },
               cause: .drift)), stream: id.stream, subject: target.id)
         done?.sequences += try await history.append(draft.events, to: state.workspace)
+        done?.model = model
         return done
       } catch let error as LedgerError where error.isLostRace {
         continue
@@ -97,10 +100,10 @@ extension FollowJob {
     throw Trouble.contended(name)
   }
 
-  private func drift(_ model: ModelState, _ done: PutBack) -> Item {
-    let marketplace = model.marketplace[target.id]
+  private func drift(_ done: PutBack) -> Item {
+    let marketplace = done.model.marketplace[target.id]
     return Item(
-      .driftPutBack, model: model.name,
+      .driftPutBack, model: done.model.name,
       version: marketplace?.available.flatMap { marketplace?.sourceVersions[$0] },
       marketplaceName: marketplace?.name,
       trouble: Trouble(

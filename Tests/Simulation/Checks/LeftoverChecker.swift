@@ -75,12 +75,12 @@ struct LeftoverChecker {
     guard model.marketplaceName != nil else { return }
     let current = log.meant(model)
     let live = current.flatMap { model.versions[$0]?.live?.number }
-    let isDue = current == nil ? model.available != nil : live != nil && live != model.available
+    let isDue = log.isToBeWithdrawn(model) || live != nil && live != model.available
     let items = part.items.filter { ByteName($0.model) == ByteName(model.name) }
     let blocked = items.contains { $0.action == .blocked }
     // A model that was deleted and created again has the name of its predecessor.
     let isOnly = log.models.values.count { ByteName($0.name) == ByteName(model.name) } == 1
-    if blocked, isOnly, !isDue || current != nil {
+    if blocked, isOnly, !log.isToBeWithdrawn(model) {
       violated("\(part.workspace) \(model.name) is blocked, and nothing is due")
     }
     guard isDue else { return }
@@ -93,7 +93,7 @@ struct LeftoverChecker {
   /// Blocked is only what exceeds the limit.
   private func checkBlocked(_ part: WorkspaceReport, _ log: LogChecker.Workspace) {
     let due = log.models.count {
-      log.meant($0.value) == nil && $0.value.available != nil && !log.hasSuccessor($0.key)
+      log.isToBeWithdrawn($0.value) && !log.hasSuccessor($0.key)
     }
     let available = process.conduct.availableMost[part.workspace.text] ?? 0
     let most = process.options.withdrawals.permitted ?? max(3, available / 10)

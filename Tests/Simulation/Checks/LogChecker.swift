@@ -117,6 +117,15 @@ struct LogChecker {
     /// The version that is to be available.
     func meant(_ model: Model) -> VersionKey? { isDisplaced(model) ? nil : current(of: model) }
 
+    /// Whether what is available has to go and nothing takes its place: the source means nothing any more, or it has
+    /// deleted that version and what it means now is not imported.
+    func isToBeWithdrawn(_ model: Model) -> Bool {
+      guard let available = model.available else { return false }
+      guard let meant = meant(model) else { return true }
+      let isThere = model.versions.values.contains { $0.live?.number == available && !$0.isDeleted }
+      return model.versions[meant]?.live == nil && !isThere
+    }
+
     /// Whether another incarnation goes on under the marketplace name of a model.
     func hasSuccessor(_ id: String) -> Bool {
       guard let name = models[id]?.marketplaceName.map({ ByteName($0) }) else { return false }

@@ -17,7 +17,7 @@ struct PlanChecker {
       let (before, after) = (deeds(planned), deeds(part))
       for name in Set(before.keys).union(after.keys).sorted() where after[name] != [] {
         let surprised = part.items.contains { ByteName($0.model) == name && Self.surprises.contains($0.action) }
-        guard !surprised, before[name] != after[name] else { continue }
+        guard !surprised, before[name] != after[name], !hasWon(name, planned, part) else { continue }
         violated("\(part.workspace) \(name.text): planned \(before[name] ?? []), done \(after[name] ?? [])")
       }
       guard let planned else { continue }
@@ -27,6 +27,23 @@ struct PlanChecker {
             + "\(part.models), \(part.changes) and \(part.promotions)")
       }
     }
+  }
+
+  /// Whether a model got the name that the plan gave to another: of two that may have one, the first to ask gets it, and
+  /// a run has several ask at once.
+  private func hasWon(_ name: ByteName, _ planned: WorkspaceReport?, _ part: WorkspaceReport) -> Bool {
+    let items = planned?.items ?? []
+    // What cannot have the name it was first seen under may be refused the one that it has now.
+    let isRefused = items.contains {
+      ByteName($0.model) == name && ["name_collision", "illegal_name"].contains($0.trouble?.code)
+    }
+    return isRefused
+      && items.contains { given in
+        given.action == .imported
+          && part.items.contains {
+            ByteName($0.model) == ByteName(given.model) && $0.trouble?.code == "name_collision"
+          }
+      }
   }
 
   private func deeds(_ part: WorkspaceReport?) -> [ByteName: [String]] {
