@@ -155,7 +155,7 @@ public final class Simulation {
     for trouble in report.workspaces.compactMap(\.trouble) + [report.marketplaceTrouble].compactMap(\.self) {
       world.violated("J6", "the last run had trouble: \(trouble.message)")
     }
-    if let plan { PlanChecker(world: world, plan: plan, report: report).check() }
+    if let plan { PlanChecker(world: world, plan: plan, report: report, facts: last.process.conduct.facts).check() }
     WorldChecker(world: world, report: report).check()
     guard world.violations.isEmpty else { return }
     checkQuiet()

@@ -1,3 +1,4 @@
+import Ledger
 import Marketplace
 import Transfer
 
@@ -6,18 +7,25 @@ struct PlanChecker {
   let world: World
   let plan: JobReport
   let report: JobReport
+  /// What the run appended.
+  let facts: [Fact]
 
   /// What a plan cannot foresee: a model of which something failed, or was found damaged, is left out.
   private static let surprises: Set<Item.Action> = [.failed, .invalidated, .skipped]
+
+  /// What cannot have the name that it was first seen under may be refused the one that it has now.
+  private static let refusals: Set<String?> = ["name_collision", "illegal_name"]
 
   func check() {
     for part in report.workspaces {
       let planned = plan.workspaces.first { $0.workspace == part.workspace }
       if let trouble = planned?.trouble { violated("\(part.workspace): the plan had trouble: \(trouble.message)") }
       let (before, after) = (deeds(planned), deeds(part))
+      let refused = (planned?.items ?? []).filter { Self.refusals.contains($0.trouble?.code) }
+      let won = named(in: part.workspace).intersection(refused.map { ByteName($0.model) })
       for name in Set(before.keys).union(after.keys).sorted() where after[name] != [] {
         let surprised = part.items.contains { ByteName($0.model) == name && Self.surprises.contains($0.action) }
-        guard !surprised, before[name] != after[name], !hasWon(name, planned, part) else { continue }
+        guard !surprised, before[name] != after[name], !won.contains(name) else { continue }
         violated("\(part.workspace) \(name.text): planned \(before[name] ?? []), done \(after[name] ?? [])")
       }
       guard let planned else { continue }
@@ -29,21 +37,13 @@ struct PlanChecker {
     }
   }
 
-  /// Whether a model got the name that the plan gave to another: of two that may have one, the first to ask gets it, and
-  /// a run has several ask at once.
-  private func hasWon(_ name: ByteName, _ planned: WorkspaceReport?, _ part: WorkspaceReport) -> Bool {
-    let items = planned?.items ?? []
-    // What cannot have the name it was first seen under may be refused the one that it has now.
-    let isRefused = items.contains {
-      ByteName($0.model) == name && ["name_collision", "illegal_name"].contains($0.trouble?.code)
-    }
-    return isRefused
-      && items.contains { given in
-        given.action == .imported
-          && part.items.contains {
-            ByteName($0.model) == ByteName(given.model) && $0.trouble?.code == "name_collision"
-          }
-      }
+  /// The models that were given a name of their own by the run. Of two that may have one, the first to ask gets it; a run
+  /// has several ask at once, so a plan may give it to the other.
+  private func named(in workspace: WorkspaceID) -> Set<ByteName> {
+    let models = world.checker.workspaces[workspace.text]?.models ?? [:]
+    return Set(
+      facts.filter { $0.event.type == "MarketplaceNameAssigned" && $0.text("workspace") == workspace.text }
+        .compactMap { models[$0.text("model")].map { ByteName($0.name) } })
   }
 
   private func deeds(_ part: WorkspaceReport?) -> [ByteName: [String]] {
