@@ -1,4 +1,5 @@
 import Foundation
+import Ledger
 import Marketplace
 import Registry
 import TestSupport
@@ -67,6 +68,35 @@ struct WithdrawalTests {
     #expect(permitted.items.map(\.action) == [.withdrawn, .withdrawn, .withdrawn, .withdrawn])
     for number in 1...4 { #expect(try await world.promotion("dev01.m\(number)") == .init(staged: [], alias: nil)) }
     #expect(try await world.promotion("dev01.m5") == .init(staged: [1], alias: 1))
+    #expect(try await world.violations().isEmpty)
+    #expect(try await world.sync().items.isEmpty)
+  }
+
+  @Test("the withdrawal of a re-created model is held back too, and nothing is taken for somebody's hand")
+  func recreated() async throws {
+    let world = try await TestWorld.make("dev01")
+    let source = try world.mlflow()
+    try await source.register("m", stage: "Production")
+    _ = try await world.sync()
+    try await source.delete(model: "m")
+    _ = try await world.sync()
+    try await source.register("m", stage: "Production")
+    _ = try await world.sync()
+    #expect(try await world.promotion("dev01.m") == .init(staged: [2], alias: 2))
+    try await source.promote("m", 1, to: "Archived")
+
+    let plan = try await world.sync { $0.isDryRun = true }
+    #expect(plan.items.map(\.action) == [.withdrawn])
+    for _ in 1...2 {
+      let blocked = try await world.sync { $0.withdrawals = WithdrawalLimit(permitted: 0) }
+      #expect(blocked.items.map(\.action) == [.blocked])
+      #expect(try await world.promotion("dev01.m") == .init(staged: [2], alias: 2))
+    }
+    #expect(try await world.count(.marketplaceDriftFound) == 0)
+    #expect(try await world.violations().allSatisfy(\.isPending))
+
+    #expect(try await world.sync().items.map(\.action) == [.withdrawn])
+    #expect(try await world.promotion("dev01.m") == .init(staged: [], alias: nil))
     #expect(try await world.violations().isEmpty)
     #expect(try await world.sync().items.isEmpty)
   }

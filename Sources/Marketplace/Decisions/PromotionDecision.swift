@@ -86,6 +86,14 @@ extension WorkspaceState {
     }
   }
 
+  /// Whether what the registry promotes under the marketplace name of `model` is to be compared with what was set for it:
+  /// no other incarnation is promoted there, is about to be, or stays so as long as its withdrawal is held back.
+  public func answersForName(_ model: ModelState, target: String) -> Bool {
+    guard let marketplace = model.marketplace[target], successor(of: model, target: target) == nil else { return false }
+    return marketplace.available != nil
+      || !models(bearing: marketplace.name).contains { $0.id != model.id && $0.marketplace[target]?.available != nil }
+  }
+
   private func isToBePromoted(_ model: ModelState, target: String) -> Bool {
     if let change = promotionChange(of: model, target: target) { return change.to != nil }
     return model.marketplace[target]?.available != nil

@@ -12,7 +12,7 @@ public struct WorkspaceState: Hashable, Sendable {
   public private(set) var lastObserved: WorkspaceObserved?
   /// Every incarnation ever seen.
   public private(set) var models: [ModelID: ModelState] = [:]
-  /// The models imported or promoted under each marketplace name, first come first.
+  /// The models imported or promoted under each marketplace name; the one that was so last stands last.
   private var bearers: [ExactText: [ModelID]] = [:]
   /// How far each stream has come: the expected version of the next event.
   public private(set) var streamVersions: [String: Int64] = [:]
@@ -70,24 +70,29 @@ public struct WorkspaceState: Hashable, Sendable {
   }
 
   private mutating func note(_ id: ModelID, bears name: ExactText) {
-    if bearers[name]?.contains(id) != true { bearers[name, default: []].append(id) }
+    guard bearers[name]?.last != id else { return }
+    bearers[name]?.removeAll { $0 == id }
+    bearers[name, default: []].append(id)
   }
 
+  /// Every model that was imported or promoted under a marketplace name, those that are gone included.
+  func models(bearing name: String) -> [ModelState] { (bearers[ExactText(name)] ?? []).compactMap { models[$0] } }
+
   /// The living model that goes on under the name of `model`, which was deleted, replaced and has come back: the name
-  /// stays with its successor, whatever that is called at the source by then.
+  /// stays with the one that was imported or promoted under it last, whatever that is called at the source by then.
   public func heir(of model: ModelState, to name: String) -> ModelState? {
-    (bearers[ExactText(name)] ?? []).compactMap { models[$0] }
-      .filter { $0.firstSeen > model.firstSeen && !$0.live.isEmpty }
-      .min { $0.firstSeen < $1.firstSeen }
+    let bearers = models(bearing: name)
+    guard let place = bearers.firstIndex(where: { $0.id == model.id }) else { return bearers.last { !$0.live.isEmpty } }
+    return bearers[(place + 1)...].last { !$0.live.isEmpty }
   }
 }
 
 extension DomainEvent {
-  /// The name that the event's model is found under in the marketplace, for events that say so.
+  /// The name that the event's model is found under in the marketplace from then on.
   fileprivate var marketplaceName: String? {
     switch self {
     case .modelImported(let data): data.marketplaceName
-    case .marketplacePromotionSet(let data): data.marketplaceName
+    case .marketplacePromotionSet(let data): data.to != nil ? data.marketplaceName : nil
     default: nil
     }
   }

@@ -204,7 +204,7 @@ public struct CheckJob: Sendable {
               + (isPending ? "; a sync is due." : "."), isPending: isPending))
       }
       // A model that was created again goes on under its predecessor's name, and answers for it.
-      guard state.successor(of: model, target: target.id) == nil else {
+      guard state.answersForName(model, target: target.id) else {
         if marketplace.available != nil {
           violations.append(
             Violation("J8", "\(marketplace.name): two incarnations are available; a sync is due.", isPending: true))

@@ -17,8 +17,8 @@ extension FollowJob {
   /// Compares what the registry promotes with what we last set, and sets it again where somebody changed it.
   func putBack(_ model: ModelState, in state: WorkspaceState, outcome: inout Outcome) async throws {
     guard let marketplace = model.marketplace[target.id] else { return }
-    // The name is its successor's, which looks after it.
-    guard state.successor(of: model, target: target.id) == nil else { return }
+    // The name is another's, which looks after it.
+    guard state.answersForName(model, target: target.id) else { return }
     let expected = target.expected(marketplace.available)
     do {
       guard let seen = try await reading.promotion(of: marketplace.name),
@@ -62,12 +62,13 @@ extension FollowJob {
       state = try await history.load(known.workspace, from: state)
       guard let model = state.models[id], let marketplace = model.marketplace[target.id],
         state.promotionChange(of: model, target: target.id) == nil,
-        state.successor(of: model, target: target.id) == nil,
+        state.answersForName(model, target: target.id),
         let seen = try await MarketplaceReading.promotion(of: name, in: target)
       else { return done }
       let expected = target.expected(marketplace.available)
       guard let decision = DriftDecision(found: seen, expected: expected, told: marketplace.drift) else { return done }
       if done == nil { done = PutBack(model: model, found: decision.found, expected: expected) }
+      done?.model = model
       var draft = EventDraft(on: state)
       do {
         if decision.isNews {
@@ -87,7 +88,6 @@ extension FollowJob {
               to: marketplace.available, version: marketplace.available.flatMap { marketplace.sourceVersions[$0] },
               cause: .drift)), stream: id.stream, subject: target.id)
         done?.sequences += try await history.append(draft.events, to: state.workspace)
-        done?.model = model
         return done
       } catch let error as LedgerError where error.isLostRace {
         continue

@@ -80,7 +80,9 @@ struct FollowJob: Sendable {
     }
     if let error = failure.error { throw error }
     for part in parts { outcome.note(part) }
-    outcome.items += state.models.values.sorted { $0.id < $1.id }.compactMap { displaced($0, in: state) }
+    let told = Set(outcome.items.map { ExactText($0.model) })
+    outcome.items += state.models.values.sorted { $0.id < $1.id }
+      .filter { !told.contains(ExactText($0.name)) }.compactMap { displaced($0, in: state) }
     let changed = Set(changes.map(\.model.id))
     for model in state.models.values.sorted(by: { $0.id < $1.id })
     where !changed.contains(model.id) && !context.isStopping() {
@@ -197,7 +199,7 @@ struct FollowJob: Sendable {
 
   /// Goes back to what history says after a decision that does not hold any more, lest it be taken for somebody's hand.
   private func keep(_ model: ModelState, in state: WorkspaceState, name: String) async throws {
-    guard state.successor(of: model, target: target.id) == nil else { return }
+    guard state.answersForName(model, target: target.id) else { return }
     try await promote(model.marketplace[target.id]?.available, insteadOf: nil, name: name)
   }
 

@@ -96,6 +96,12 @@ extension LogChecker.Workspace {
     if let told = models[id]?.drift, told.expected == fact.text("expected"), (changed ?? 0) < told.at {
       fact.violates("J7", "told twice: \(fact.text("found"))")
     }
+    let isAnothers = models.contains {
+      $0.key != id && $0.value.available != nil && $0.value.marketplaceName.map { ByteName($0) } == name
+    }
+    if models[id]?.available == nil, isAnothers, fact.world.running.count == 1 {
+      fact.violates("J8", "\(name.text) is another incarnation's, which is available")
+    }
     models[id]?.drift = (fact.text("expected"), fact.world.clock)
   }
 

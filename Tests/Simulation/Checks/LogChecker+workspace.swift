@@ -30,9 +30,7 @@ extension LogChecker.Workspace {
     if fact.event.type == "ModelVersionRegistered" {
       var model =
         models[id]
-        ?? .init(
-          name: fact.text("name"), first: fact.text("name"), created: Int64(fact.number("model_created")),
-          firstSeen: fact.event.sequence)
+        ?? .init(name: fact.text("name"), first: fact.text("name"), created: Int64(fact.number("model_created")))
       model.name = fact.text("name")
       var version = model.versions[fact.key] ?? .init()
       version.isDeleted = false
@@ -149,6 +147,7 @@ extension LogChecker.Workspace {
       generation: fact.number("generation"), number: fact.number("marketplace_version"), export: fact.text("export_id"),
       run: fact.object["marketplace_run_id"] as? String, began: fact.since)
     models[id]?.marketplaceName = name
+    models[id]?.tookName = fact.event.sequence
     let other = models.first { other, model in
       other != id && model.isAlive && model.marketplaceName.map { ByteName($0) == ByteName(name) } ?? false
     }
@@ -178,11 +177,12 @@ extension LogChecker.Workspace {
     let to = fact.optionalNumber("to")
     if model.available != fact.optionalNumber("from") { fact.violates("J8", "it was not \(model.available as Any)") }
     models[id]?.available = to
+    if to != nil { models[id]?.tookName = fact.event.sequence }
     models[id]?.drift = nil
     checkCause(fact, model)
     if to == nil, fact.text("cause") != "drift" { checkLimit(fact, id) }
     guard fact.text("cause") != "drift", ruleChanged < fact.since else { return }
-    let key = meant(model)
+    let key = meant(models[id] ?? model)
     let live = key.flatMap { model.versions[$0]?.live?.number }
     if let to {
       if live != to { fact.violates("J8", "v\(to) is not the import of the current version") }

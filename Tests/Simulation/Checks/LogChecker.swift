@@ -51,8 +51,8 @@ struct LogChecker {
     /// Those that it has had since.
     var names: Set<ByteName> = []
     var created: Int64
-    /// The sequence of the event that brought it.
-    let firstSeen: Int64
+    /// The sequence of the event by which it was imported or promoted last.
+    var tookName: Int64 = 0
     var versions: [VersionKey: Version] = [:]
     var aliases: [String: VersionKey] = [:]
     var description = ""
@@ -106,11 +106,11 @@ struct LogChecker {
           .keys)
     }
 
-    /// Whether a model that came back finds its marketplace name with one that was seen after it and lives.
+    /// Whether a model that came back finds its marketplace name with one that took it after it and lives.
     func isDisplaced(_ model: Model) -> Bool {
       guard let name = model.marketplaceName.map({ ByteName($0) }) else { return false }
       return models.values.contains { other in
-        other.isAlive && other.firstSeen > model.firstSeen && other.marketplaceName.map { ByteName($0) } == name
+        other.isAlive && other.tookName > model.tookName && other.marketplaceName.map { ByteName($0) } == name
       }
     }
 
