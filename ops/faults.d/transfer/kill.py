@@ -27,7 +27,7 @@ from sweep import Tally, Worlds
 from wires import Calm, Cut, Step
 from world import Place, Run, World
 
-SHORT_SECONDS = 60
+SHORT_SECONDS = 90
 MIDWAY_BYTES_MIN = 4096
 PARTS, FILES = "storage: a file begins", "storage: a file is whole"
 FIRST = "first sync, "
@@ -222,7 +222,6 @@ def main() -> None:
     tally = Tally()
     worlds = Worlds(place, tally, "kill --storage s3" if s3_url else "kill")
     sweep = Sweep(worlds, options.seed)
-    start = time.monotonic()
     if only := named(options.only):
         for _ in range(options.rounds):
             sweep.missed += not sweep.kill(only, named(options.then))
@@ -233,7 +232,7 @@ def main() -> None:
               f"seed {options.seed}", flush=True)
         for number in range(options.rounds):
             again = time.monotonic()
-            sweep.round(points, number, start + SHORT_SECONDS if options.short else None)
+            sweep.round(points, number, again + SHORT_SECONDS if options.short else None)
             print(f"▸ round {number + 1}: in all {sum(tally.tried.values())} tried, {sum(tally.survived.values())} survived; "
                   f"{time.monotonic() - again:.0f} s", flush=True)
     tally.table()
