@@ -158,6 +158,35 @@ struct S3FaultTests {
     }
   }
 
+  @Test(
+    "a put that is gone when it is read back is put again, a bounded number of times",
+    .enabled(if: S3Server.rclone.url != nil), arguments: [0, 1, 2, 3, 11, 12])
+  func goneAgain(_ losses: Int) async throws {
+    let count = Counter()
+    let attemptsMax = StoragePolicy().attemptsMax
+    try await with(
+      .rclone,
+      script: { request, _ in
+        guard request.uri.hasSuffix("manifest.json"), request.method == .GET, count.next() <= losses else {
+          return .none
+        }
+        return .answer(.notFound, body: "<Error><Code>NoSuchKey</Code><Message>It was removed.</Message></Error>")
+      }
+    ) { storage, proxy in
+      let key = try StorageKey(["manifest.json"])
+      // Each attempt reads back at once, and once more after its pause.
+      if losses < 2 * attemptsMax {
+        #expect(try await storage.putIfAbsent(Array("mine".utf8), at: key))
+        #expect(try await storage.bytes(of: key) == Array("mine".utf8))
+      } else {
+        let code = try await refusal { _ = try await storage.putIfAbsent(Array("mine".utf8), at: key) }
+        #expect(code == .failed)
+      }
+      // The first attempt puts twice, to learn whether the server honours the condition.
+      #expect(proxy.requests.count { $0.method == .PUT } == 2 + min(losses / 2, attemptsMax - 1))
+    }
+  }
+
   @Test("a server that asks to be called less is obeyed: pauses as it says, and fewer calls at a time")
   func slowDown() async throws {
     let server = try #require(S3Server.available.first)

@@ -147,11 +147,27 @@ public final class S3Storage: ExternalStorage {
   /// Writes a small object unless its key is taken.
   ///
   /// The server decides where it honours `If-None-Match: *`; whether it does is found out with the first file, by
-  /// putting the same bytes again. See ``ConditionalWrites/ignored`` for the others.
+  /// putting the same bytes again. See ``ConditionalWrites/ignored`` for the others: one of them, rclone, removes what
+  /// lies at a key when somebody else's put there fails (its issue 9718), so what is gone when it is read back is put
+  /// again, up to the policy's `attemptsMax`.
   public func putIfAbsent(_ bytes: [UInt8], at key: StorageKey) async throws -> Bool {
     let object = try client.address.objectKey(key)
+    if conditionalWrites != .enforced, try await facts(of: object) != nil { return false }
+    for attempt in 1...max(1, client.policy.attemptsMax) {
+      if let isOurs = try await putAndLook(bytes, at: object) { return isOurs }
+      let pause = RetryRule.backoff(afterAttempt: attempt, policy: client.policy, random: client.effects.random())
+      try await client.effects.sleep(pause)
+      if let isOurs = try await holds(bytes, at: object) { return isOurs }
+    }
+    throw StorageError(
+      .failed, key: "\(location)/\(key)",
+      "was written \(client.policy.attemptsMax) times and was gone each time it was read back. "
+        + "Something else removes it, or the store loses what it has accepted.")
+  }
+
+  /// Whether the bytes lie there because of this call; `nil` when they were written and are gone.
+  private func putAndLook(_ bytes: [UInt8], at object: String) async throws -> Bool? {
     let known = conditionalWrites
-    if known != .enforced, try await facts(of: object) != nil { return false }
     switch try await put(bytes, at: object) {
     case .refused: return false
     case .unsure: return try await holds(bytes, at: object)
@@ -187,14 +203,19 @@ public final class S3Storage: ExternalStorage {
     }
   }
 
-  private func holds(_ bytes: [UInt8], at object: String) async throws -> Bool {
+  /// Whether these bytes lie there, or others; `nil` when there is no object.
+  private func holds(_ bytes: [UInt8], at object: String) async throws -> Bool? {
     let download = client.download(object)
     var place = 0
-    while let chunk = try await download.next() {
-      guard bytes.count - place >= chunk.count, bytes[place..<place + chunk.count].elementsEqual(chunk) else {
-        return false
+    do {
+      while let chunk = try await download.next() {
+        guard bytes.count - place >= chunk.count, bytes[place..<place + chunk.count].elementsEqual(chunk) else {
+          return false
+        }
+        place += chunk.count
       }
-      place += chunk.count
+    } catch let error as StorageError where error.code == .notFound {
+      return nil
     }
     return place == bytes.count
   }
