@@ -27,7 +27,7 @@ extension LogChecker.Workspace {
     defer {
       changes = 0
       currentBefore = nil
-      thinned = []
+      thinned = [:]
     }
     // Another run may have come in between, since an observation that finds nothing is decided on no version.
     guard fact.world.running.count == 1 else { return }
@@ -45,7 +45,7 @@ extension LogChecker.Workspace {
     if fact.number("changes") != changes {
       fact.violates("J8", "\(fact.number("changes")) changes are told of, there were \(changes)")
     }
-    for id in thinned.sorted() where fact.world.plan.dayShift == 0 {
+    for id in thinned.keys.sorted() where fact.world.plan.dayShift == 0 {
       guard let model = models[id], !model.isAlive, !model.aliases.isEmpty else { continue }
       if fact.registry?.models[ByteName(model.name)]?.created == model.created { continue }
       fact.violates("J8", "\(model.name) is gone, and keeps aliases")

@@ -28,6 +28,7 @@ extension LogChecker.Workspace {
   ) {
     let id = fact.text("model")
     if fact.event.type == "ModelVersionRegistered" {
+      if models[id] == nil { checkIncarnation(fact) }
       var model =
         models[id]
         ?? .init(name: fact.text("name"), first: fact.text("name"), created: Int64(fact.number("model_created")))
@@ -58,6 +59,20 @@ extension LogChecker.Workspace {
     noteCurrent(id)
   }
 
+  /// A model under another name is the one that was created at the same time and had the same versions, where no other
+  /// fits: it is renamed, not deleted and made anew.
+  private func checkIncarnation(_ fact: Fact) {
+    guard fact.world.plan.dayShift == 0, let registry = fact.registry,
+      let listed = registry.models[ByteName(fact.text("name"))]
+    else { return }
+    let known = models.filter { $0.value.created == listed.created }
+    guard known.count == 1, let (id, model) = known.first, let gone = thinned[id], !model.isAlive,
+      registry.models.values.count(where: { $0.created == listed.created }) == 1
+    else { return }
+    let isSame = gone.allSatisfy { listed.versions[$0.number]?.created == $0.created }
+    if isSame { fact.violates("J8", "\(listed.name) is \(model.name), renamed") }
+  }
+
   /// What changed did so between two readings: the bracket ends within this job, and holds what the source says.
   private func checkTimes(_ fact: Fact) {
     let end = Int64(fact.number("not_after"))
@@ -73,7 +88,7 @@ extension LogChecker.Workspace {
   /// J11: what is said to be gone was gone at some time since the job began.
   private mutating func delete(_ fact: Fact, _ id: String) {
     models[id]?.versions[fact.key]?.isDeleted = true
-    thinned.insert(id)
+    thinned[id, default: []].insert(fact.key)
     guard let site = fact.world.sources.first(where: { $0.id.text == fact.event.workspace }) else { return }
     let isTrue = site.registry.wasAbsent(
       fact.text("name"), fact.key.number, created: fact.key.created, since: fact.since)

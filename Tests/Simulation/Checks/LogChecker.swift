@@ -92,8 +92,8 @@ struct LogChecker {
     /// Which versions were current before the events that an observation led to.
     var currentBefore: [String: VersionKey]?
     var changes = 0
-    /// Models of which an observation found versions gone.
-    var thinned: Set<String> = []
+    /// Versions that an observation found gone, by their model.
+    var thinned: [String: Set<VersionKey>] = [:]
 
     func current(of model: Model) -> VersionKey? { isConnected ? model.current(aliases, stages) : nil }
 
