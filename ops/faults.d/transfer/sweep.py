@@ -6,7 +6,7 @@ import json
 import shutil
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,9 +88,9 @@ def quiet(world: World, verifier: Verifier) -> list[str]:
     return [f"one more run is not quiet: status {ended.status}, {dict(appended)}, {notes.writes()} {said(ended)}"]
 
 
-def failed(ended: Ended) -> bool:
-    """Whether it left something undone: it may have more to say than that, of what people did and it mended."""
-    return ended.status not in (0, 3) or ended.is_busy or bool(set(codes(ended)) - MENDED)
+def failed(ended: Ended, besides: Collection[str] = ()) -> bool:
+    """Whether it left something undone: it may have more to say than that, of what people did and it mended, or `besides`."""
+    return ended.status not in (0, 3) or ended.is_busy or bool(set(codes(ended)) - MENDED - set(besides))
 
 
 def codes(ended: Ended) -> list[str]:
