@@ -162,7 +162,8 @@ public final class S3Storage: ExternalStorage {
     throw StorageError(
       .failed, key: "\(location)/\(key)",
       "was written \(client.policy.attemptsMax) times and was gone each time it was read back. "
-        + "Something else removes it, or the store loses what it has accepted.")
+        + "Something else removes it, or the store loses what it has accepted. Run again; if it happens again, let one "
+        + "run at a time use this store, or take one that honours If-None-Match.")
   }
 
   /// Whether the bytes lie there because of this call; `nil` when they were written and are gone.
