@@ -146,6 +146,10 @@ public protocol ModelRegistry: Sendable {
 
   // MARK: Finding again, giving up and bringing back what was made
 
+  /// Every run of these experiments whose status is `RUNNING`, without deleted ones, oldest first.
+  func unfinishedRuns(inExperiments experiments: [String]) async throws -> [Run]
+  /// Every logged model of these experiments that was never finalized, oldest first; none on MLflow 2.
+  func unfinishedLoggedModels(inExperiments experiments: [String]) async throws -> [LoggedModel]
   /// Every experiment, deleted ones too, with a tag of exactly this key and value, oldest first.
   func experiments(tagged tag: Tag) async throws -> [Experiment]
   /// Brings a deleted run back; done as well when it was never deleted.

@@ -68,13 +68,25 @@ struct MLflowRunTests {
     #expect(found.map(\.id) == [run.id])
   }
 
+  @Test("a run that has ended is not among the unfinished ones", arguments: LiveMLflow.available)
+  func unfinishedRuns(live: LiveMLflow) async throws {
+    let registry = try await live.registry()
+    let (ended, running) = (try await registry.someRun(), try await registry.someRun())
+    try await registry.updateRun(ended.id, status: "FINISHED", endTime: nil, name: nil)
+    let found = try await registry.unfinishedRuns(inExperiments: [ended.experimentID, running.experimentID])
+    #expect(found.map(\.id) == [running.id])
+    #expect(try await registry.unfinishedRuns(inExperiments: []).isEmpty)
+  }
+
   @Test("a deleted run is still found and read", arguments: LiveMLflow.available)
   func deletedRuns(live: LiveMLflow) async throws {
     let registry = try await live.registry()
     let key = Tag("marketplace.source", "k é")
     let run = try await registry.someRun(tags: [key])
+    #expect(try await registry.unfinishedRuns(inExperiments: [run.experimentID]).map(\.id) == [run.id])
     try await registry.deleteRun(run.id)
     try await registry.deleteRun(run.id)
+    #expect(try await registry.unfinishedRuns(inExperiments: [run.experimentID]).isEmpty)
     #expect(try await registry.run(run.id)?.isDeleted == true)
     #expect(
       try await registry.runs(inExperiments: [run.experimentID], tagged: key).map(\.isDeleted) == [true])
@@ -106,7 +118,9 @@ struct MLflowRunTests {
         experimentID: run.experimentID, name: "model", sourceRunID: run.id, params: [Param("C", "1")],
         tags: [key]))
     #expect(model.status == "LOGGED_MODEL_PENDING")
+    #expect(try await registry.unfinishedLoggedModels(inExperiments: [run.experimentID]).map(\.id) == [model.id])
     #expect(try await registry.finalizeLoggedModel(model.id).status == "LOGGED_MODEL_READY")
+    #expect(try await registry.unfinishedLoggedModels(inExperiments: [run.experimentID]).isEmpty)
     let outputs = [ModelOutput(modelID: model.id, step: 3)]
     for _ in 1...2 { try await registry.linkOutputs(run: run.id, models: outputs) }
     #expect(try await registry.run(run.id)?.modelOutputs == outputs)
@@ -129,6 +143,7 @@ struct MLflowRunTests {
     let registry = try await LiveMLflow.two.registry()
     #expect(try await registry.loggedModel("m-1") == nil)
     #expect(try await registry.loggedModels(inExperiments: ["0"], tagged: Tag("k", "v")).isEmpty)
+    #expect(try await registry.unfinishedLoggedModels(inExperiments: ["0"]).isEmpty)
     let error = await registryError {
       try await registry.createLoggedModel(NewLoggedModel(experimentID: "0", name: "m"))
     }

@@ -78,20 +78,37 @@ extension MLflowRegistry {
   public func loggedModels(
     inExperiments experiments: [String], tagged tag: Tag
   ) async throws -> [LoggedModel] {
+    let operation = "searching logged models by tag \(tag.key.shown)"
+    let filter = try expressible(FilterText.tagged(tag), operation: operation)
+    return try await loggedModels(inExperiments: experiments, where: filter, operation: operation)
+      .filter { $0.tags[tag.key]?.hasSameBytes(as: tag.value) == true }
+  }
+
+  /// Every logged model of these experiments that was never finalized, oldest first; none on MLflow 2.
+  ///
+  /// All are listed, since the server cannot be asked: MLflow 3.17 compares the number it stores for a status with the
+  /// word.
+  public func unfinishedLoggedModels(inExperiments experiments: [String]) async throws -> [LoggedModel] {
+    try await loggedModels(
+      inExperiments: experiments, where: nil, operation: "searching unfinished logged models"
+    ).filter { $0.status == LoggedModel.pendingStatus }
+  }
+
+  private func loggedModels(
+    inExperiments experiments: [String], where filter: String?, operation: String
+  ) async throws -> [LoggedModel] {
     struct Order: Encodable {
       var field_name = "creation_time"
       var ascending = true
     }
     struct Content: Encodable {
       var experiment_ids: [String]
-      var filter: String
+      var filter: String?
       var max_results: Int
       var order_by = [Order()]
       var page_token: String?
     }
     guard !experiments.isEmpty else { return [] }
-    let operation = "searching logged models by tag \(tag.key.shown)"
-    let filter = try expressible(FilterText.tagged(tag), operation: operation)
     let pageSize = min(bounds.runsPerPage, Self.loggedModelsPerPageMax)
     let found = try await unlessOld {
       try await wholeListing(
@@ -103,7 +120,7 @@ extension MLflowRegistry {
           as: ModelPage.self, idempotent: true, operation: operation)
       }
     }
-    return (found ?? []).filter { $0.tags[tag.key]?.hasSameBytes(as: tag.value) == true }
+    return found ?? []
   }
 
   /// Logged models a server returns at a time at most.

@@ -80,27 +80,41 @@ extension MLflowRegistry {
   /// Every run of these experiments, deleted ones too, with a tag of exactly this key and value, oldest
   /// first.
   public func runs(inExperiments experiments: [String], tagged tag: Tag) async throws -> [Run] {
+    let operation = "searching runs by tag \(tag.key.shown)"
+    let filter = try expressible(FilterText.tagged(tag), operation: operation)
+    return try await runs(inExperiments: experiments, where: filter, view: "ALL", operation: operation)
+      .filter { $0.tags[tag.key]?.hasSameBytes(as: tag.value) == true }
+  }
+
+  /// Every run of these experiments whose status is `RUNNING`, without deleted ones, oldest first.
+  public func unfinishedRuns(inExperiments experiments: [String]) async throws -> [Run] {
+    try await runs(
+      inExperiments: experiments, where: "attributes.status = '\(Run.runningStatus)'", view: "ACTIVE_ONLY",
+      operation: "searching unfinished runs"
+    ).filter { $0.status == Run.runningStatus && !$0.isDeleted }
+  }
+
+  private func runs(
+    inExperiments experiments: [String], where filter: String, view: String, operation: String
+  ) async throws -> [Run] {
     struct Content: Encodable {
       var experiment_ids: [String]
       var filter: String
-      var run_view_type = "ALL"
+      var run_view_type: String
       var max_results: Int
       var order_by = ["attributes.start_time ASC"]
       var page_token: String?
     }
     guard !experiments.isEmpty else { return [] }
-    let operation = "searching runs by tag \(tag.key.shown)"
-    let filter = try expressible(FilterText.tagged(tag), operation: operation)
-    let runs = try await wholeListing(
+    return try await wholeListing(
       operation: operation, pageSize: bounds.runsPerPage, key: { (run: Run) in run.id }
     ) { token in
       try await send(
         .POST, "runs/search",
         Content(
-          experiment_ids: experiments, filter: filter, max_results: bounds.runsPerPage,
+          experiment_ids: experiments, filter: filter, run_view_type: view, max_results: bounds.runsPerPage,
           page_token: token),
         as: RunPage.self, idempotent: true, operation: operation)
     }
-    return runs.filter { $0.tags[tag.key]?.hasSameBytes(as: tag.value) == true }
   }
 }

@@ -2,6 +2,8 @@
 public struct LoggedModel: Sendable, Hashable {
   /// The status of one whose files are all there.
   public static let readyStatus = "LOGGED_MODEL_READY"
+  /// The status of one that was created and never finalized.
+  public static let pendingStatus = "LOGGED_MODEL_PENDING"
 
   /// The identifier, `m-…`.
   public var id: String
@@ -35,7 +37,7 @@ public struct LoggedModel: Sendable, Hashable {
   /// A logged model.
   public init(
     id: String, experimentID: String, name: String = "", created: Int64 = 0, lastUpdated: Int64 = 0,
-    artifactURI: String = "", status: String = "LOGGED_MODEL_PENDING", modelType: String = "",
+    artifactURI: String = "", status: String = Self.pendingStatus, modelType: String = "",
     sourceRunID: String? = nil, tags: [Tag] = [], statusMessage: String? = nil, params: [Param] = [],
     metrics: [ModelMetric] = [], body: [UInt8]? = nil
   ) {

@@ -1,5 +1,8 @@
 /// One run of an experiment.
 public struct Run: Sendable, Hashable {
+  /// The status of one that was created and never ended.
+  public static let runningStatus = "RUNNING"
+
   /// The identifier.
   public var id: String
   /// The experiment it belongs to.
@@ -36,7 +39,7 @@ public struct Run: Sendable, Hashable {
 
   /// A run.
   public init(
-    id: String, experimentID: String, name: String = "", userID: String = "", status: String = "RUNNING",
+    id: String, experimentID: String, name: String = "", userID: String = "", status: String = Self.runningStatus,
     startTime: Int64? = nil, endTime: Int64? = nil, artifactURI: String = "",
     lifecycleStage: String = "active", params: [Param] = [], metrics: [Metric] = [], tags: [Tag] = [],
     datasetInputs: [DatasetInput] = [], modelOutputs: [ModelOutput] = [], body: [UInt8]? = nil

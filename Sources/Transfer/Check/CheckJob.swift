@@ -5,8 +5,8 @@ import Postgres
 import Registry
 import Storage
 
-/// Tests what must always hold of the jobs, against the live ledger, storage and registry. Changes nothing, but that it
-/// may be told to give up the exports that do not hold.
+/// Tests what must always hold of the jobs, against the live ledger, storage and registry. Changes nothing, unless it is
+/// told to give up the exports that do not hold and to remove what jobs that died left twice in the marketplace.
 public struct CheckJob: Sendable {
   /// Exports whose files are looked at side by side.
   static let exportsConcurrent = 8
@@ -16,12 +16,13 @@ public struct CheckJob: Sendable {
   let target: MarketplaceTarget?
   /// Whether every byte of every live export is read and hashed, or only its manifest and the sizes.
   let readsData: Bool
-  /// Whether an export that storage no longer holds as it was is given up, so that the next one is made.
+  /// Whether an export that storage no longer holds as it was is given up, so that the next one is made, and what jobs
+  /// that died left twice in the marketplace is removed.
   let repairs: Bool
 
   /// A check of these workspaces; without a target the marketplace registry is left out.
   ///
-  /// - Parameter repairs: whether damaged exports are given up, see ``CheckJob/run()``.
+  /// - Parameter repairs: whether damaged exports are given up and late doubles removed, see ``CheckJob/run()``.
   public init(
     context: JobContext, workspaces: [WorkspaceID], target: MarketplaceTarget?, readsData: Bool,
     repairs: Bool = false
@@ -41,12 +42,23 @@ public struct CheckJob: Sendable {
     if repairs { try await StorageMarker.prove(context) }
     let history = History(ledger: context.ledger, run: context.run)
     var violations: [Violation] = try await checkNames(history)
-    for workspace in workspaces {
-      let state = try await history.load(workspace)
-      violations += try await checkEvents(workspace)
-      violations += try await checkExports(state, history)
-      if let target { violations += try await checkMarketplace(state, target) }
+    let locks = ModelLocks(context: context)
+    do {
+      for workspace in workspaces {
+        let state = try await history.load(workspace)
+        violations += try await checkEvents(workspace)
+        violations += try await checkExports(state, history)
+        guard let target else { continue }
+        violations += try await checkMarketplace(state, target)
+        violations += try await LateDoubles(
+          context: context, target: target, state: state, locks: repairs ? locks : nil
+        ).run()
+      }
+    } catch {
+      await locks.close()
+      throw error
     }
+    await locks.close()
     return violations
   }
 

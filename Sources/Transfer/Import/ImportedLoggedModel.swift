@@ -46,11 +46,14 @@ struct ImportedLoggedModel: Sendable {
   }
 
   private func oldest(of found: [LoggedModel]) async throws -> LoggedModel? {
-    // A request of a run that was killed may arrive after its successor has looked: what it made is nobody's.
-    for double in found.dropFirst() where double.status != LoggedModel.readyStatus {
-      try await registry.deleteLoggedModel(double.id)
-    }
+    for double in Self.doubles(in: found) { try await registry.deleteLoggedModel(double.id) }
     return found.first
+  }
+
+  /// Of logged models with one key from one export, oldest first, those that are nobody's: a request of a job that was
+  /// killed may arrive after its successor has looked, and after it is done.
+  static func doubles(in found: [LoggedModel]) -> [LoggedModel] {
+    found.dropFirst().filter { $0.status != LoggedModel.readyStatus }
   }
 
   private func create(_ document: LoggedModelDocument?) async throws -> LoggedModel {

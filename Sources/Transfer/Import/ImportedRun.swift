@@ -56,14 +56,21 @@ struct ImportedRun: Sendable {
   /// one that nobody deleted.
   private func find(_ key: Tag, in experiments: ImportedExperiments) async throws -> Run? {
     let found = try await registry.runs(inExperiments: experiments.ids, tagged: key)
-    let active = found.filter { !$0.isDeleted }
-    let whole = active.first { $0.tags[OwnTags.complete] != nil }
-    guard let run = whole ?? active.first else { return found.first }
-    // A request of a run that was killed may arrive after its successor has looked: what it made is nobody's.
-    for double in active where double.id != run.id && double.tags[OwnTags.complete] == nil {
-      try await registry.deleteRun(double.id)
-    }
+    guard let run = Self.chosen(of: found) else { return found.first }
+    for double in Self.doubles(in: found) { try await registry.deleteRun(double.id) }
     return run
+  }
+
+  private static func chosen(of found: [Run]) -> Run? {
+    let active = found.filter { !$0.isDeleted }
+    return active.first { $0.tags[OwnTags.complete] != nil } ?? active.first
+  }
+
+  /// Of runs with one key, oldest first, those that are nobody's: a request of a job that was killed may arrive after
+  /// its successor has looked, and after it is done.
+  static func doubles(in found: [Run]) -> [Run] {
+    let chosen = chosen(of: found)
+    return found.filter { !$0.isDeleted && $0.id != chosen?.id && $0.tags[OwnTags.complete] == nil }
   }
 
   private func findOrCreate(_ document: RunDocument, key: Tag) async throws -> Run {

@@ -21,7 +21,10 @@ struct CheckCommand: AsyncParsableCommand {
   @Flag(help: "Leave the marketplace registry out.")
   var withoutRegistry = false
 
-  @Flag(help: "Give up exports that storage no longer holds as they were, so that the next sync makes them again.")
+  @Flag(
+    help: ArgumentHelp(
+      "Give up exports that storage no longer holds as they were, so that the next sync makes them again, and remove empty "
+        + "runs and logged models that a job which died left in the marketplace."))
   var repair = false
 
   private struct JSON: Encodable {

@@ -212,6 +212,22 @@ extension SimulatedRegistry {
 
   // MARK: Finding again, giving up and bringing back
 
+  func unfinishedRuns(inExperiments experiments: [String]) async throws -> [Run] {
+    try await read("search unfinished runs") {
+      state.runs.values.filter {
+        experiments.contains($0.experimentID) && $0.status == Run.runningStatus && !$0.isDeleted
+      }.sorted { $0.id < $1.id }
+    }
+  }
+
+  func unfinishedLoggedModels(inExperiments experiments: [String]) async throws -> [LoggedModel] {
+    try await read("search unfinished logged models") {
+      state.loggedModels.values.filter {
+        experiments.contains($0.experimentID) && $0.status == LoggedModel.pendingStatus
+      }.sorted { $0.id < $1.id }
+    }
+  }
+
   func experiments(tagged tag: Tag) async throws -> [Experiment] {
     try await read("search experiments") {
       state.experiments.values.filter { $0.tags[tag.key] == tag.value }.sorted { $0.id < $1.id }

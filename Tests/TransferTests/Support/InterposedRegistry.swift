@@ -13,6 +13,7 @@ final class InterposedRegistry: ModelRegistry {
     case setVersionTag, transitionStage, setAlias, deleteAlias, deleteModelVersion, versionsTagged
     case createExperiment, createRun, logBatch, logInputs, linkOutputs, updateRun, setRunTag, deleteRun, runsTagged
     case createLoggedModel, finalizeLoggedModel, loggedModelsTagged
+    case unfinishedRuns, unfinishedLoggedModels
     case experimentsTagged, restoreRun, deleteLoggedModel, logModelParams, logModelMetrics
 
     /// Whether the call changes something on the server.
@@ -284,6 +285,14 @@ final class InterposedRegistry: ModelRegistry {
 
   func loggedModels(inExperiments experiments: [String], tagged tag: Tag) async throws -> [LoggedModel] {
     try await through(.loggedModelsTagged) { try await base.loggedModels(inExperiments: experiments, tagged: tag) }
+  }
+
+  func unfinishedRuns(inExperiments experiments: [String]) async throws -> [Run] {
+    try await through(.unfinishedRuns) { try await base.unfinishedRuns(inExperiments: experiments) }
+  }
+
+  func unfinishedLoggedModels(inExperiments experiments: [String]) async throws -> [LoggedModel] {
+    try await through(.unfinishedLoggedModels) { try await base.unfinishedLoggedModels(inExperiments: experiments) }
   }
 
   func experiments(tagged tag: Tag) async throws -> [Experiment] {
