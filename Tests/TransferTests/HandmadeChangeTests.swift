@@ -115,6 +115,30 @@ struct HandmadeChangeTests {
     #expect(report.isClean)
     #expect(report.items.map(\.action) == [.exported, .imported, .promoted, .lost])
     target.restart()
+    // It is told, so the next run has nothing to look at.
+    #expect(try await world.sync().items.isEmpty)
+    #expect(target.count(.modelVersions) == 0)
+    try await Self.expectSettled(world)
+  }
+
+  @Test("a superseded version deleted while a run is about to end is found by the next")
+  func deletedWhileStopping() async throws {
+    var world = try await Self.world()
+    try await world.source().register("m", content: "m3", stage: "Production")
+    let target = world.interposeTarget()
+    let marketplace = world.marketplace
+    let sign = StopSign()
+    world.isStopping = { sign.isUp }
+    target.restart { call, moment, number in
+      guard call == .setAlias, moment == .after, number == 1 else { return }
+      try await marketplace.deleteModelVersion(name: "dev01.m", version: 1)
+      sign.raise()
+    }
+    #expect(try await world.sync().wasInterrupted)
+    #expect(try await world.count(.importLost) == 0)
+    target.restart()
+    world.isStopping = { false }
+    #expect(try await world.sync().items.map(\.action) == [.lost])
     try await Self.expectSettled(world)
   }
 

@@ -11,17 +11,25 @@ import Testing
 struct StoppingTests {
   @Test("finishes what it began, names what it leaves, and the next run does the rest")
   func left() async throws {
-    let world = try await TestWorld.make("dev01", "dev02")
+    var world = try await TestWorld.make("dev01", "dev02")
     for name in ["a", "b", "c"] { try await world.source().register(name, stage: "Production") }
     try await world.source("dev02").register("d", stage: "Production")
 
-    let first = try await world.syncStopping(StopSign())
+    // One thing after the other, and asked to end as soon as the first file is copied.
+    let sign = StopSign()
+    world.progress = { if case .exporting = $0 { sign.raise() } }
+    world.isStopping = { sign.isUp }
+    let first = try await world.sync {
+      $0.workspacesConcurrent = 1
+      $0.modelsConcurrent = 1
+    }
     #expect(first.workspaces.map { $0.trouble?.code } == [nil, "not_begun"])
     #expect(first.count(.exported) == 1)
     let left = first.items.filter { $0.action == .left }.map(\.model).sorted()
     #expect(left.count >= 2)
     #expect(try await world.violations(of: "dev01").isEmpty)
 
+    world.isStopping = { false }
     let second = try await world.sync()
     #expect(second.isClean)
     #expect(second.count(.left) == 0)
@@ -33,33 +41,11 @@ struct StoppingTests {
   }
 }
 
-/// Asks a run to end as soon as the first file is copied.
-private final class StopSign: Sendable {
-  private let isUp = Mutex(false)
+/// Asks a run to end.
+final class StopSign: Sendable {
+  private let state = Mutex(false)
 
-  func note(_ progress: JobProgress) {
-    if case .exporting = progress { isUp.withLock { $0 = true } }
-  }
+  func raise() { state.withLock { $0 = true } }
 
-  var isStopping: Bool { isUp.withLock { $0 } }
-}
-
-extension TestWorld {
-  /// A sync, one thing after the other, that is asked to end while it works on the first model.
-  fileprivate func syncStopping(_ sign: StopSign) async throws -> JobReport {
-    var options = JobOptions()
-    options.workspacesConcurrent = 1
-    options.modelsConcurrent = 1
-    let base = context(options)
-    let context = JobContext(
-      ledger: ledger, pool: pool, storage: base.storage, run: base.run, now: base.now,
-      randomID: base.randomID, options: options, progress: { sign.note($0) }, isStopping: { sign.isStopping })
-    let workspaces = try sources.keys.sorted().map { id in
-      SourceWorkspace(
-        id: try WorkspaceID(id),
-        connection: WorkspaceConnected(registry: "test:\(id)", kind: "mlflow", promoted: .standard),
-        registry: try source(id), tagsSource: false)
-    }
-    return try await SyncJob(context: context, workspaces: workspaces, target: marketplaceTarget, steps: .all).run()
-  }
+  var isUp: Bool { state.withLock { $0 } }
 }

@@ -31,7 +31,7 @@ extension SyncJob {
     }
   }
 
-  /// - Returns: the names among those that were written whose versions are all there.
+  /// - Returns: the names among those that were written of whose versions it is known which are there.
   private func lookAgain(
     at written: Set<[UInt8]>, _ reading: MarketplaceReading, _ outcomes: [WorkspaceJob.Outcome], locks: ModelLocks,
     report: inout JobReport
@@ -42,15 +42,13 @@ extension SyncJob {
       guard let state = outcome.state else { continue }
       let lost = try await follow.findLost(state, only: written)
       guard !lost.items.isEmpty else { continue }
-      let models = Set(lost.items.map { Array($0.model.utf8) })
-      for model in state.models.values where models.contains(Array(model.name.utf8)) {
-        guard let name = model.marketplace[reading.target.id]?.name else { continue }
-        settled.remove(Array(name.utf8))
-      }
+      // What is told to be lost needs no second look: if it is due again, history says so.
+      settled.subtract(lost.unclear.map { Array($0.utf8) })
       guard let index = report.workspaces.firstIndex(where: { $0.workspace == state.workspace }) else { continue }
       report.workspaces[index].items += lost.items
       report.workspaces[index].note(lost.sequences)
     }
-    return settled
+    // Whoever is to finish looks at no more models: what was passed over must not pass for seen.
+    return context.isStopping() ? [] : settled
   }
 }

@@ -26,6 +26,10 @@ struct TestWorld: Sendable {
   var template = NameTemplate.standard
   /// Our clock; tests move it by hand where days matter.
   let clock = TestClock()
+  /// What hears of a job's progress.
+  var progress: @Sendable (JobProgress) -> Void = { _ in }
+  /// Whether the operator asks jobs to end.
+  var isStopping: @Sendable () -> Bool = { false }
 
   /// A database with the schema, copied for each world: migrating takes longer than all that most tests do.
   private static let migrated = Task {
@@ -82,7 +86,7 @@ struct TestWorld: Sendable {
   func context(_ options: JobOptions = JobOptions()) -> JobContext {
     JobContext(
       ledger: ledger, pool: pool, storage: storage, run: UUID(), now: { clock.now() }, randomID: { UUID() },
-      options: options, progress: { _ in }, isStopping: { false })
+      options: options, progress: progress, isStopping: isStopping)
   }
 
   /// The workspace's history, folded.
