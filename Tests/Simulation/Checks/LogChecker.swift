@@ -186,13 +186,15 @@ struct LogChecker {
     }
   }
 
-  /// J5: no two models' names look alike.
+  /// J5: no two models' names look alike, and none has two.
   private mutating func assign(_ fact: Fact) {
     let name = fact.text("name")
     let folded = Self.folded(name)
     if let owner = names[folded] {
       fact.violates("J5", "'\(name)' of \(fact.text("workspace")) looks like '\(owner.name)' of \(owner.workspace)")
     }
+    let owned = names.values.first { $0.workspace == fact.text("workspace") && $0.model == fact.text("model") }
+    if let owned { fact.violates("J5", "'\(name)' is given to a model that has '\(owned.name)'") }
     names[folded] = .init(
       workspace: fact.text("workspace"), source: fact.text("source_name"), name: name, model: fact.text("model"))
   }
