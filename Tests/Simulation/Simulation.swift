@@ -58,7 +58,9 @@ public final class Simulation {
       for index in world.sources.indices {
         for _ in 0..<world.dice.below(world.plan.changes + 1) { world.peopleChange(index) }
         if world.aside.once(in: 10) { world.tidyUp(index) }
+        if world.apart.once(in: 60) { world.leave(index) }
       }
+      world.meddle()
       world.changeSight()
       world.administer()
       if world.dice.once(in: world.plan.handOnceIn) { world.handChange() }
@@ -122,6 +124,7 @@ public final class Simulation {
         world.peopleChange(world.dice.below(world.sources.count))
         if world.plan.handOnceIn > 0, world.dice.once(in: 20) { world.handChange() }
       }
+      if !world.late.isEmpty, world.apart.once(in: 30) { world.deliverLate() }
       world.scheduler.giveTurn(to: world.dice.below(world.scheduler.waitingCount))
     }
     for job in jobs where !job.process.sessions.isEmpty {
@@ -136,6 +139,8 @@ public final class Simulation {
 
   /// Faults stop and people go home: one run must leave everything right, and the next must have nothing to do.
   private func settle() {
+    while !world.late.isEmpty { world.deliverLate() }
+    if world.apart.once(in: 6) { world.leave(world.apart.below(world.sources.count)) }
     for site in world.sources { site.registry.sight = .ordinary }
     world.marketplace.sight = .ordinary
     if world.dice.once(in: 2) { for index in world.sources.indices { world.sources[index].isConfigured = true } }

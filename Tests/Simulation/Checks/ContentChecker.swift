@@ -45,7 +45,11 @@ struct ContentChecker {
     if run == nil, let id = place.live.run, !made.source.hasPrefix("models:/") {
       violated("\(place.text) has run \(id) of nobody")
     }
-    if made.source.hasPrefix("models:/") { checkLoggedModel(place, made, manifest, folder) }
+    if made.source.hasPrefix("models:/") {
+      checkLoggedModel(place, made, manifest, folder)
+    } else if world.marketplace.major >= 3, made.source.contains("/model-\(place.live.export)") {
+      violated("\(place.text) lies in a run, and the server has logged models")
+    }
   }
 
   private func checkVersion(_ place: Place, _ made: ModelVersion, _ source: [String: Any]) {
@@ -130,7 +134,9 @@ struct ContentChecker {
   /// One living run for one source run, in an experiment of the workspace.
   private func checkPlaceOfRun(_ place: Place, _ run: Run, _ id: String) {
     let key = "run/\(place.workspace)/\(id)"
-    let same = world.marketplace.runs.values.filter { $0.tags["marketplace.source_key"] == key && !$0.isDeleted }
+    let same = world.marketplace.runs.values.filter {
+      $0.tags["marketplace.source_key"] == key && !$0.isDeleted && !LateChecker(world: world).isUnused($0.id)
+    }
     if world.runsDeleted[run.id] ?? 0 < place.live.began {
       if run.isDeleted { violated("the run of \(place.text) is deleted") }
       if same.count > 1 { violated("\(same.count) runs have the key \(key)") }
@@ -149,7 +155,9 @@ struct ContentChecker {
     let id = String(made.source.dropFirst("models:/".count))
     guard let model = world.marketplace.loggedModels[id] else { return violated("\(place.text) has no logged model") }
     if model.status != "LOGGED_MODEL_READY" { violated("the logged model of \(place.text) is \(model.status)") }
-    let same = world.marketplace.loggedModels.values.filter { $0.tags["marketplace.source_key"] == place.key }
+    let same = world.marketplace.loggedModels.values.filter {
+      $0.tags["marketplace.source_key"] == place.key && !LateChecker(world: world).isUnused($0.id)
+    }
     if same.count != 1 { violated("\(same.count) logged models have the key \(place.key)") }
     let source = manifest["logged_model_id"] as? String
     let document = source.flatMap { mlflow("\(folder)/\($0)/logged_model.json") }

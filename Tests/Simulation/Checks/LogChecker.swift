@@ -176,6 +176,9 @@ struct LogChecker {
       workspace.ruleChanged = world.clock
     case "WorkspaceObserved": workspace.observed(fact)
     case "MarketplaceNameAssigned": assign(fact)
+    case "ModelImported":
+      LateChecker(world: world).imported(fact)
+      workspace.change(fact, names: names, manifests: &manifests)
     default: workspace.change(fact, names: names, manifests: &manifests)
     }
     workspaces[event.workspace] = workspace
@@ -261,6 +264,11 @@ struct Fact {
   func optionalNumber(_ key: String) -> Int? { object[key] as? Int }
   func number(_ key: String) -> Int { object[key] as? Int ?? -1 }
   var key: LogChecker.VersionKey { .init(number: number("version"), created: Int64(number("created"))) }
+
+  /// The key that what an import makes in the marketplace carries.
+  var importKey: String {
+    "\(event.workspace)/\(text("model"))/\(number("version"))/\(number("created"))/\(number("generation"))"
+  }
 
   func violates(_ invariant: String, _ sentence: String) {
     world.violated(invariant, "\(event.workspace)/\(event.sequence) \(event.type): \(sentence)")

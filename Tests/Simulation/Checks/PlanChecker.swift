@@ -28,6 +28,7 @@ struct PlanChecker {
         guard !surprised, before[name] != after[name], !won.contains(name) else { continue }
         violated("\(part.workspace) \(name.text): planned \(before[name] ?? []), done \(after[name] ?? [])")
       }
+      checkDrift(planned, part, busy: Set(before.keys).union(after.keys))
       guard let planned else { continue }
       if (planned.models, planned.changes, planned.promotions) != (part.models, part.changes, part.promotions) {
         violated(
@@ -44,6 +45,25 @@ struct PlanChecker {
     return Set(
       facts.filter { $0.event.type == "MarketplaceNameAssigned" && $0.text("workspace") == workspace.text }
         .compactMap { models[$0.text("model")].map { ByteName($0.name) } })
+  }
+
+  /// What somebody changed by hand is to be put back, where nothing else happens to the model and no other has its name.
+  private func checkDrift(_ planned: WorkspaceReport?, _ part: WorkspaceReport, busy: Set<ByteName>) {
+    let models = world.checker.workspaces[part.workspace.text]?.models.values
+    for model in models.map(Array.init) ?? [] where !busy.contains(ByteName(model.name)) {
+      guard let name = model.marketplaceName.map({ ByteName($0) }),
+        models?.count(where: { $0.marketplaceName.map { ByteName($0) } == name || $0.name == model.name }) == 1
+      else { continue }
+      let (before, after) = (isDrift(of: model.name, in: planned), isDrift(of: model.name, in: part))
+      if before != after {
+        violated(
+          "\(part.workspace) \(model.name): drift was \(before ? "" : "not ")planned, \(after ? "" : "not ")put back")
+      }
+    }
+  }
+
+  private func isDrift(of name: String, in part: WorkspaceReport?) -> Bool {
+    part?.items.contains { ByteName($0.model) == ByteName(name) && $0.action == .driftPutBack } ?? false
   }
 
   private func deeds(_ part: WorkspaceReport?) -> [ByteName: [String]] {

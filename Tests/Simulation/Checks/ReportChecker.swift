@@ -13,6 +13,10 @@ struct ReportChecker {
 
   /// So many waits are not each the first for its lock.
   private static let pausesMany = 30
+  /// How often a file is fetched of which less arrives than there is.
+  private static let fetchesMost = 3
+  /// How many files of one version are fetched side by side.
+  private static let filesAtOnce = 4
 
   private var process: SimulatedProcess { job.process }
 
@@ -23,6 +27,8 @@ struct ReportChecker {
     checkSilence(report)
     checkProgress()
     checkPatience()
+    checkStubbornness(report)
+    if isAlone { LargeFileChecker(world: world).ended(process) }
     for part in report.workspaces {
       let facts = process.conduct.facts.filter { $0.event.workspace == part.workspace.text }
       if job.options.isDryRun {
@@ -60,8 +66,10 @@ struct ReportChecker {
     if job.options.workspacesConcurrent * job.options.modelsConcurrent == 1, conduct.nameReadings > 1 {
       violated("the given names were read \(conduct.nameReadings) times")
     }
-    // What is found to differ from what an earlier attempt left is given up before it is told of.
-    if conduct.sent != conduct.toldSent || !(0...conduct.replaced).contains(conduct.stored - conduct.toldStored) {
+    // What is found to differ from what an earlier attempt left is given up before it is told of, and so is what was
+    // fetched at the same time.
+    let untold = 0...conduct.replaced * Self.filesAtOnce
+    if conduct.sent != conduct.toldSent || !untold.contains(conduct.stored - conduct.toldStored) {
       violated(
         "\(conduct.stored) and \(conduct.sent) files moved, it told of \(conduct.toldStored) and \(conduct.toldSent)")
     }
@@ -72,6 +80,17 @@ struct ReportChecker {
     let pauses = process.conduct.pauses
     if pauses.count >= Self.pausesMany, Set(pauses).count == 1 {
       violated("it waited \(pauses.count) times for locks, each time for \(pauses[0])")
+    }
+  }
+
+  /// A file of which less arrives is fetched three times before it counts as cut short.
+  private func checkStubbornness(_ report: JobReport) {
+    // Somebody at work may make a file longer while it is fetched.
+    guard world.plan.dayShift == 0, process.conduct.cut.values.max() ?? 0 < Self.fetchesMost else { return }
+    for part in report.workspaces {
+      for item in part.items where ["incomplete_file", "incomplete_body"].contains(item.trouble?.code) {
+        violated("\(part.workspace) \(item.model) v\(item.version ?? 0) was given up too soon")
+      }
     }
   }
 

@@ -13,7 +13,7 @@ final class MemoryState {
 
   var claims: [ClaimKey: String] = [:]
   var times: [String: [[UInt8]: ModelTimes]] = [:]
-  var uploads: [UUID: (file: WrittenFile, importID: UUID)] = [:]
+  var uploads: [UUID: (file: WrittenFile, importID: UUID, since: Int)] = [:]
 }
 
 struct SimulatedMemory: JobMemory {
@@ -91,7 +91,10 @@ struct SimulatedMemory: JobMemory {
   }
 
   func noteUpload(_ id: UUID, of file: WrittenFile, in importID: UUID) async throws {
-    try await process.call(.memory, "note an upload", writes: true) { state.uploads[id] = (file, importID) }
+    try await process.call(.memory, "note an upload", writes: true) {
+      LargeFileChecker(world: process.world).noted(file, by: process)
+      state.uploads[id] = (file, importID, process.world.steps)
+    }
   }
 
   func withdrawUpload(_ id: UUID) async throws {

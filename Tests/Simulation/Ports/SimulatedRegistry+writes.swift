@@ -101,7 +101,7 @@ extension SimulatedRegistry {
 
   /// Not idempotent.
   func createRun(_ run: NewRun) async throws -> Run {
-    try await write("create a run") {
+    try await write("create a run", mayBeLate: true) {
       guard state.experiments[run.experimentID]?.isDeleted == false else {
         throw refused("the experiment is not active")
       }
@@ -175,14 +175,17 @@ extension SimulatedRegistry {
 
   func runs(inExperiments experiments: [String], tagged tag: Tag) async throws -> [Run] {
     try await read("search runs") {
-      state.runs.values.filter { experiments.contains($0.experimentID) && $0.tags[tag.key] == tag.value }
-        .sorted { $0.id < $1.id }
+      let found = state.runs.values.filter {
+        experiments.contains($0.experimentID) && $0.tags[tag.key] == tag.value
+      }.sorted { $0.id < $1.id }
+      LateChecker(world: process.world).listed(found.map(\.id), by: process)
+      return found
     }
   }
 
   /// Not idempotent.
   func createLoggedModel(_ model: NewLoggedModel) async throws -> LoggedModel {
-    try await write("create a logged model") {
+    try await write("create a logged model", mayBeLate: true) {
       guard model.params.count <= NewLoggedModel.paramsMax else { throw refused("too many parameters at once") }
       let id = "m-\(state.freshID())"
       let made = LoggedModel(
@@ -205,8 +208,11 @@ extension SimulatedRegistry {
 
   func loggedModels(inExperiments experiments: [String], tagged tag: Tag) async throws -> [LoggedModel] {
     try await read("search logged models") {
-      state.loggedModels.values.filter { experiments.contains($0.experimentID) && $0.tags[tag.key] == tag.value }
-        .sorted { $0.id < $1.id }
+      let found = state.loggedModels.values.filter {
+        experiments.contains($0.experimentID) && $0.tags[tag.key] == tag.value
+      }.sorted { $0.id < $1.id }
+      LateChecker(world: process.world).listed(found.map(\.id), by: process)
+      return found
     }
   }
 

@@ -8,7 +8,8 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
   var now: Int64 { process.world.clock }
 
   func read<Answer>(
-    _ name: StaticString, about model: String? = nil, of listed: String? = nil, _ effect: () throws -> Answer
+    _ name: StaticString, about model: String? = nil, of listed: String? = nil,
+    _ effect: () throws -> Answer
   ) async throws -> Answer {
     try await counted(name) {
       try await process.call(.registry, name, at: "\(state.id) \(model ?? listed ?? "")") {
@@ -28,9 +29,13 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
     }
   }
 
-  func write<Answer>(_ name: StaticString, _ effect: () throws -> Answer) async throws -> Answer {
+  func write<Answer>(
+    _ name: StaticString, mayBeLate: Bool = false, _ effect: @escaping () throws -> Answer
+  ) async throws -> Answer {
     try await counted(name) {
-      try await process.call(.registry, name, at: state.id, writes: true) {
+      try await process.call(
+        .registry, name, at: state.id, writes: true, late: mayBeLate ? { _ = try? effect() } : nil
+      ) {
         try look(name, about: nil)
         return try effect()
       }
@@ -191,6 +196,7 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
       return Int64(bytes.count)
     }
     process.world.count("download cut short")
+    process.conduct.cut["\(location) \(file.path)", default: 0] += 1
     let part = Array(bytes.prefix(bytes.count / 2))
     try await consume(part)
     if process.world.dice.once(in: 2) { return Int64(part.count) }
@@ -208,12 +214,16 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
     }
     try await write("upload a file") {
       process.conduct.sent += 1
+      let (owner, place): (String, String)
       switch location {
-      case .loggedModel(let id, _): state.artifacts[id, default: [:]][path] = all
-      case .run(let id, let folder, _):
-        state.artifacts[id, default: [:]][folder.isEmpty ? path : "\(folder)/\(path)"] = all
+      case .loggedModel(let id, _): (owner, place) = (id, path)
+      case .run(let id, let folder, _): (owner, place) = (id, folder.isEmpty ? path : "\(folder)/\(path)")
       case .proxy, .unsupported: throw absent("a place for files")
       }
+      let before = state.artifacts[owner]?[place]
+      state.artifacts[owner, default: [:]][place] = all
+      LargeFileChecker(world: process.world).sent(
+        all, as: path, at: location.root ?? "", over: before, by: process)
     }
   }
 }

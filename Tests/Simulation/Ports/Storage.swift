@@ -9,9 +9,12 @@ final class StorageState {
   private var folders: [String: Set<String>] = [:]
   /// Files whose bytes nature changed; what was said of them before no longer holds.
   var rotten: Set<String> = []
+  /// The step in which each file appeared.
+  private(set) var since: [String: Int] = [:]
 
-  func put(_ bytes: [UInt8], at path: String) {
+  func put(_ bytes: [UInt8], at path: String, in world: World) {
     files[path] = bytes
+    since[path] = world.steps
     folders[Self.folder(path), default: []].insert(path)
     rotten.remove(path)
   }
@@ -46,7 +49,7 @@ struct SimulatedStorage: ExternalStorage {
   func putIfAbsent(_ bytes: [UInt8], at key: StorageKey) async throws -> Bool {
     try await process.call(.storage, "put unless present", writes: true) {
       guard state.files[key.path] == nil else { return false }
-      state.put(bytes, at: key.path)
+      state.put(bytes, at: key.path, in: process.world)
       process.world.checker.written(key.path, in: process.world)
       return true
     }
@@ -131,7 +134,7 @@ final class SimulatedUpload: StorageUpload, @unchecked Sendable {
   func finish() async throws -> WrittenFile {
     try await process.call(.storage, "finish an upload", writes: true) {
       close()
-      process.world.storage.put(bytes, at: path)
+      process.world.storage.put(bytes, at: path, in: process.world)
       process.world.checker.written(path, in: process.world)
       return StreamDigest.of(bytes)
     }
@@ -142,8 +145,13 @@ final class SimulatedUpload: StorageUpload, @unchecked Sendable {
       let file = StreamDigest.of(bytes)
       close()
       if !path.hasSuffix(".json"), !path.hasSuffix(".jsonl") { process.conduct.stored += 1 }
-      guard process.world.storage.files[path] == nil else { return FinishedUpload(file: file, isNew: false) }
-      process.world.storage.put(bytes, at: path)
+      let storage = process.world.storage
+      if let known = storage.files[path] {
+        LargeFileChecker(world: process.world).stored(
+          path, bytes, over: (known, storage.since[path] ?? 0), by: process)
+        return FinishedUpload(file: file, isNew: false)
+      }
+      storage.put(bytes, at: path, in: process.world)
       process.world.checker.written(path, in: process.world)
       return FinishedUpload(file: file, isNew: true)
     }

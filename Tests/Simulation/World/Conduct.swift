@@ -33,6 +33,10 @@ struct Conduct {
   var replaced = 0
   /// Uploads to storage that it has neither finished nor abandoned.
   var open = 0
+  /// How often it received less of a file than there was.
+  var cut: [String: Int] = [:]
+  /// What it saw in the marketplace of what requests made that arrived late.
+  var late: Set<String> = []
   /// Locks that others held.
   var refused: Set<Int64> = []
   /// How long it waited for locks that others held, one after the other.

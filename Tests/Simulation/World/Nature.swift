@@ -71,8 +71,8 @@ extension World {
     case 0: storage.remove(path)
     case 1:
       bytes[dice.below(bytes.count)] ^= UInt8(1 << dice.below(8))
-      storage.put(bytes, at: path)
-    default: storage.put(Array(bytes.dropLast()), at: path)
+      storage.put(bytes, at: path, in: self)
+    default: storage.put(Array(bytes.dropLast()), at: path, in: self)
     }
     storage.rotten.insert(path)
   }

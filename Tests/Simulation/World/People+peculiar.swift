@@ -200,4 +200,16 @@ extension World {
       registry.change(name.text) { $0.aliases = [:] }
     }
   }
+
+  /// A team deletes all its models, one by one, and nothing else. What is left must show that its registry is seen.
+  func leave(_ index: Int) {
+    let registry = sources[index].registry
+    let versions = registry.models.values.flatMap(\.all)
+    guard versions.allSatisfy({ $0.runID != nil || $0.source.hasPrefix("models:/m-") }) else { return }
+    note("\(registry.id) is left")
+    for name in registry.models.keys.sorted() {
+      tick()
+      registry.deleteModel(name.text)
+    }
+  }
 }

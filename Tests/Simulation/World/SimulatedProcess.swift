@@ -29,6 +29,8 @@ final class SimulatedProcess: @unchecked Sendable {
   let world: World
   let run: UUID
   let began: Int64
+  /// The world's steps before it.
+  let stepsBefore: Int
   /// Whether ports fail and processes die. Once faults have stopped, they do not.
   let isExposed: Bool
   /// A job finishes early after so many calls.
@@ -49,20 +51,23 @@ final class SimulatedProcess: @unchecked Sendable {
     self.isExposed = isExposed
     self.stopsAfter = stopsAfter
     began = world.clock
+    stepsBefore = world.steps
   }
 
   var isStopping: Bool { calls > stopsAfter }
 
-  /// One call of a port: waits for its turn, and then happens, fails, happens unheard, or is the last.
+  /// One call of a port: waits for its turn, and then happens, fails, happens unheard, or is the last. Of some that are
+  /// the last the request is still on its way, and arrives when others have taken over.
   func call<Answer>(
     _ port: Port, _ name: StaticString, at place: @autoclosure () -> String = "", writes isWrite: Bool = false,
-    _ effect: () throws -> Answer
+    late: (() -> Void)? = nil, _ effect: () throws -> Answer
   ) async throws -> Answer {
     await world.scheduler.turn()
     guard !isDead else { throw ProcessDied() }
     calls += 1
     world.tick()
-    let fate = fate(isWrite: isWrite)
+    let isLate = late != nil && isExposed && world.plan.diesOnceIn > 0 && world.apart.once(in: Self.lateOnceIn)
+    let fate = isLate ? .deathBefore : fate(isWrite: isWrite)
     world.note("\(run.uuidString.prefix(4)) \(port) \(name) \(place())\(fate == .fine ? "" : " \(fate)")")
     if port != .registry, fate != .fine { conduct.failedShared += 1 }
     if isWrite, fate == .fine || fate == .answerLost || fate == .deathAfter { writes += 1 }
@@ -73,6 +78,10 @@ final class SimulatedProcess: @unchecked Sendable {
       _ = try effect()
       throw port.failure(name)
     case .deathBefore:
+      if isLate, let late {
+        world.count("process killed")
+        world.late.append(late)
+      }
       die()
       throw ProcessDied()
     case .deathAfter:
@@ -81,6 +90,9 @@ final class SimulatedProcess: @unchecked Sendable {
       throw ProcessDied()
     }
   }
+
+  /// Where processes die, one of so many requests that can be late is the last of its process, and is.
+  private static let lateOnceIn = 12
 
   private enum Fate { case fine, fails, answerLost, deathBefore, deathAfter }
 

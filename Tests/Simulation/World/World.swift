@@ -9,6 +9,8 @@ final class World: @unchecked Sendable {
   var dice: Dice
   /// For what was added later, so that the lives of older seeds go on as they were.
   var aside: Dice
+  /// For what was added after that.
+  var apart: Dice
   /// Our clock, in milliseconds since 1970. It never stands still.
   var clock: Int64 = 1_767_225_600_000
   /// What has happened: changes by people, and calls of a port.
@@ -29,6 +31,10 @@ final class World: @unchecked Sendable {
   var runsDeleted: [String: Int64] = [:]
   /// Metrics that were measured as NaN.
   var oddities: Set<String> = []
+  /// Requests of processes that died, still on their way.
+  var late: [() -> Void] = []
+  /// Runs and logged models of the marketplace that such requests made.
+  var arrivedLate: Set<String> = []
   /// Processes at work.
   var running: [SimulatedProcess] = []
   var trace: ((String) -> Void)?
@@ -37,6 +43,7 @@ final class World: @unchecked Sendable {
     self.plan = plan
     dice = Dice(plan.seed ^ 0x5151_5151)
     aside = Dice(plan.seed ^ 0xa51d_e000)
+    apart = Dice(plan.seed ^ 0xa9a2_7000)
     marketplace = RegistryState(id: "marketplace", major: plan.marketplaceMajor)
   }
 

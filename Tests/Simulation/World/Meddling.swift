@@ -1,0 +1,67 @@
+import Marketplace
+import Registry
+import Storage
+
+/// What befalls just those versions of which a job that died has done a half.
+extension World {
+  /// Between two nights.
+  func meddle() {
+    guard plan.diesOnceIn > 0 || plan.failsOnceIn > 0 else { return }
+    if apart.once(in: 4) { overwriteHalfExported() }
+    if plan.kind == .long, !memory.uploads.isEmpty, apart.once(in: 2) { spoilHalfImported() }
+  }
+
+  /// A file is written over of which a copy lies in a folder without a manifest.
+  private func overwriteHalfExported() {
+    let claims = memory.claims.sorted { $0.value < $1.value }.filter { claim in
+      checker.workspaces[claim.key.identity.workspace.text]?.exports[claim.value] == nil
+    }
+    guard let claim = apart.pick(claims) else { return }
+    let identity = claim.key.identity
+    let files = storage.files.keys.filter { $0.contains("-\(claim.value)/") }
+    guard !files.isEmpty, !files.contains(where: { $0.hasSuffix("/manifest.json") }) else { return }
+    overwriteFiles(
+      of: version(identity.workspace.text, identity.model.text, identity.version, created: identity.created))
+  }
+
+  /// The export of a version whose import has sent a large file loses that file, and at its source it is another by now.
+  private func spoilHalfImported() {
+    for (id, workspace) in checker.workspaces.sorted(by: { $0.key < $1.key }) {
+      for (model, state) in workspace.models.sorted(by: { $0.key < $1.key }) {
+        for (key, half) in state.versions.sorted(by: { $0.key.number < $1.key.number }) {
+          guard half.live == nil, let folder = half.export.flatMap({ workspace.folders[$0.id] }),
+            let large = storage.below(folder).first(where: { $0.hasSuffix("/data/large") }), apart.once(in: 2)
+          else { continue }
+          rot(large)
+          overwriteFiles(of: version(id, model, key.number, created: key.created))
+        }
+      }
+    }
+  }
+
+  /// A version of an incarnation, if it is still there, and the registry that it is in.
+  private func version(
+    _ workspace: String, _ model: String, _ number: Int, created: Int64
+  ) -> (RegistryState, ModelVersion)? {
+    guard let name = checker.workspaces[workspace]?.models[model]?.name,
+      let registry = sources.first(where: { $0.id.text == workspace })?.registry,
+      let version = registry.models[ByteName(name)]?.versions[number], version.created == created
+    else { return nil }
+    return (registry, version)
+  }
+
+  /// The model gets other bytes under the same `MLmodel`, and a large file another length.
+  private func overwriteFiles(of found: (RegistryState, ModelVersion)?) {
+    guard let (registry, version) = found, registry.originals[version.source] != nil else { return }
+    let (owner, folder): (String, String)
+    switch RegistryState.runLocation(version.source) {
+    case .run(let id, let path, _): (owner, folder) = (id, "\(path)/")
+    default: (owner, folder) = (String(version.source.dropFirst("models:/".count)), "")
+    }
+    guard registry.artifacts[owner]?["\(folder)model.pkl"] != nil else { return }
+    note("\(registry.id) \(version.name) v\(version.version): files written over")
+    registry.artifacts[owner]?["\(folder)model.pkl"] = Array(apart.hex(40).utf8)
+    registry.artifacts[owner]?["\(folder)data/large"]?.append(UInt8(apart.below(256)))
+    registry.originals[version.source]?.append(registry.files(of: version.source) ?? [:])
+  }
+}
