@@ -124,7 +124,7 @@ public final class Simulation {
         world.peopleChange(world.dice.below(world.sources.count))
         if world.plan.handOnceIn > 0, world.dice.once(in: 20) { world.handChange() }
       }
-      if !world.late.isEmpty, world.apart.once(in: 30) { world.deliverLate() }
+      if !world.late.isEmpty, world.apart.once(in: 200) { world.deliverLate() }
       world.scheduler.giveTurn(to: world.dice.below(world.scheduler.waitingCount))
     }
     for job in jobs where !job.process.sessions.isEmpty {

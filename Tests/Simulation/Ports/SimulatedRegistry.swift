@@ -6,6 +6,8 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
   let state: RegistryState
   let process: SimulatedProcess
   var now: Int64 { process.world.clock }
+  /// One of so many requests that may arrive late does.
+  private static let lateOnceIn = 12
 
   func read<Answer>(
     _ name: StaticString, about model: String? = nil, of listed: String? = nil,
@@ -34,10 +36,14 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
   ) async throws -> Answer {
     try await counted(name) {
       try await process.call(
-        .registry, name, at: state.id, writes: true, late: mayBeLate ? { _ = try? effect() } : nil
+        .registry, name, at: state.id, writes: true, lastOnceIn: mayBeLate ? Self.lateOnceIn : 0,
+        late: mayBeLate ? { _ = try? effect() } : nil
       ) {
         try look(name, about: nil)
-        return try effect()
+        let answer = try effect()
+        // What comes just after is not seen by a look just before.
+        if mayBeLate, process.world.apart.once(in: 2) { process.world.deliverLate() }
+        return answer
       }
     }
   }

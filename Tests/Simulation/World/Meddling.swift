@@ -20,6 +20,7 @@ extension World {
     let identity = claim.key.identity
     let files = storage.files.keys.filter { $0.contains("-\(claim.value)/") }
     guard !files.isEmpty, !files.contains(where: { $0.hasSuffix("/manifest.json") }) else { return }
+    count("half export written over")
     overwriteFiles(
       of: version(identity.workspace.text, identity.model.text, identity.version, created: identity.created))
   }
@@ -32,6 +33,7 @@ extension World {
           guard half.live == nil, let folder = half.export.flatMap({ workspace.folders[$0.id] }),
             let large = storage.below(folder).first(where: { $0.hasSuffix("/data/large") }), apart.once(in: 2)
           else { continue }
+          count("half import spoiled")
           rot(large)
           overwriteFiles(of: version(id, model, key.number, created: key.created))
         }

@@ -118,7 +118,7 @@ extension World {
     if plan.kind == .long, aside.once(in: 2) {
       let rest = Self.mlmodelBytes + aside.below(2) - (files["MLmodel"]?.count ?? 0)
       if aside.once(in: 3) { files["MLmodel"]? += Array(("#" + String(repeating: "x", count: rest - 1)).utf8) }
-      files["data/large"] = Array(repeating: UInt8(aside.below(256)), count: Self.largeBytes + aside.below(2))
+      files["data/large"] = Array(repeating: UInt8(aside.below(256)), count: Self.largeBytes + aside.below(4))
     }
     return files
   }

@@ -52,14 +52,14 @@ struct Plan: Sendable {
     // One world in sixteen is the whole organisation.
     let isLarge = dice.once(in: 16)
     var aside = Dice(seed ^ 0x0dd5_eed5)
-    let peculiar: [Int: Kind] = [0: .rich, 1: .rich, 2: .crowd, 3: .long]
+    let peculiar: [Int: Kind] = [0: .rich, 1: .rich, 2: .crowd, 3: .long, 4: .long]
     kind = isLarge ? .organisation : peculiar[aside.below(16)] ?? .ordinary
     let several = isLarge ? 0 : dice.below(4)
     workspaces = isLarge ? 65 : kind == .crowd ? 1 : 1 + several
     let few = isLarge ? 0 : dice.below(5)
     models = isLarge ? 2 : kind == .crowd ? 60 : 1 + few
     let long = isLarge ? 0 : dice.below(60)
-    nights = isLarge ? 6 : kind == .ordinary ? 8 + long : 4 + long / 8
+    nights = isLarge ? 6 : kind == .ordinary ? 8 + long : kind == .long ? 8 + long / 2 : 4 + long / 8
     let busy = isLarge ? 0 : dice.below(8)
     changes = isLarge ? 1 : kind == .crowd ? 80 : 1 + busy
     marketplaceMajor = dice.once(in: 3) ? 2 : 3

@@ -56,18 +56,22 @@ final class SimulatedProcess: @unchecked Sendable {
 
   var isStopping: Bool { calls > stopsAfter }
 
-  /// One call of a port: waits for its turn, and then happens, fails, happens unheard, or is the last. Of some that are
-  /// the last the request is still on its way, and arrives when others have taken over.
+  /// One call of a port: waits for its turn, and then happens, fails, happens unheard, or is the last.
+  ///
+  /// - Parameters:
+  ///   - lastOnceIn: where processes die at all, one of so many is the last for sure.
+  ///   - late: what happens later then, since the request is still on its way.
   func call<Answer>(
     _ port: Port, _ name: StaticString, at place: @autoclosure () -> String = "", writes isWrite: Bool = false,
-    late: (() -> Void)? = nil, _ effect: () throws -> Answer
+    lastOnceIn: Int = 0, late: (() -> Void)? = nil, _ effect: () throws -> Answer
   ) async throws -> Answer {
     await world.scheduler.turn()
     guard !isDead else { throw ProcessDied() }
     calls += 1
     world.tick()
-    let isLate = late != nil && isExposed && world.plan.diesOnceIn > 0 && world.apart.once(in: Self.lateOnceIn)
-    let fate = isLate ? .deathBefore : fate(isWrite: isWrite)
+    let isLast = isExposed && world.plan.diesOnceIn > 0 && world.apart.once(in: lastOnceIn)
+    let fate = isLast ? late == nil ? .deathAfter : .deathBefore : fate(isWrite: isWrite)
+    if isLast { world.count("process killed") }
     world.note("\(run.uuidString.prefix(4)) \(port) \(name) \(place())\(fate == .fine ? "" : " \(fate)")")
     if port != .registry, fate != .fine { conduct.failedShared += 1 }
     if isWrite, fate == .fine || fate == .answerLost || fate == .deathAfter { writes += 1 }
@@ -78,10 +82,7 @@ final class SimulatedProcess: @unchecked Sendable {
       _ = try effect()
       throw port.failure(name)
     case .deathBefore:
-      if isLate, let late {
-        world.count("process killed")
-        world.late.append(late)
-      }
+      if isLast, let late { world.late.append(late) }
       die()
       throw ProcessDied()
     case .deathAfter:
@@ -90,9 +91,6 @@ final class SimulatedProcess: @unchecked Sendable {
       throw ProcessDied()
     }
   }
-
-  /// Where processes die, one of so many requests that can be late is the last of its process, and is.
-  private static let lateOnceIn = 12
 
   private enum Fate { case fine, fails, answerLost, deathBefore, deathAfter }
 
