@@ -80,9 +80,11 @@ struct JobOutput {
     let exported = workspace.items.filter { $0.action == .exported }
     let imported = workspace.items.filter { $0.action == .imported }
     if !exported.isEmpty {
-      parts.append("exported \(exported.count)  \(Sentence.bytes(exported.reduce(0) { $0 + $1.bytes }))")
+      // A plan lists no artifacts, so it cannot know their bytes.
+      let bytes = isDryRun ? "" : "  \(Sentence.bytes(exported.reduce(0) { $0 + $1.bytes }))"
+      parts.append("\(isDryRun ? "to export" : "exported") \(exported.count)\(bytes)")
     }
-    if !imported.isEmpty { parts.append("imported \(imported.count)") }
+    if !imported.isEmpty { parts.append("\(isDryRun ? "to import" : "imported") \(imported.count)") }
     if workspace.changes == 0, workspace.items.isEmpty { parts.append("nothing changed") }
     return parts.isEmpty ? nil : parts.joined(separator: "  ")
   }
