@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,11 @@ class Program:
             print(call.errors[-3000:], json.dumps(call.report)[:3000], file=sys.stderr)
             raise SystemExit(f"{' '.join(arguments)} ended with {call.status}, not {expecting}")
         return call
+
+
+def logged_reads(log: Path) -> list[str]:
+    """What a server was asked for by GET, in order, with its query."""
+    return re.findall(r'"GET (\S+) HTTP/1\.', log.read_text(errors="replace"))
 
 
 def log_lines(log: Path) -> int:
