@@ -10,9 +10,9 @@ struct LargeFileChecker {
   let world: World
 
   /// A process finished an upload to storage; `known` is what lay there before, and since which step.
-  func stored(_ path: String, _ bytes: [UInt8], over known: (bytes: [UInt8], since: Int)?, by process: SimulatedProcess)
+  func stored(_ path: String, _ bytes: [UInt8], over known: (bytes: [UInt8], since: Int), by process: SimulatedProcess)
   {
-    guard let known, isLarge(known.bytes.count), known.bytes.count == bytes.count, known.since < process.stepsBefore,
+    guard isLarge(known.bytes.count), known.bytes.count == bytes.count, known.since < process.stepsBefore,
       // Whether it is the same model is told by this file, which is always read.
       !path.hasSuffix("/MLmodel"), !path.hasSuffix(".json"), !path.hasSuffix(".jsonl")
     else { return }

@@ -25,7 +25,8 @@ extension World {
       of: version(identity.workspace.text, identity.model.text, identity.version, created: identity.created))
   }
 
-  /// The export of a version whose import has sent a large file loses that file, and at its source it is another by now.
+  /// While something is noted of an import that has not ended, exports that are not imported lose their large file, and at
+  /// its source it is another by now.
   private func spoilHalfImported() {
     for (id, workspace) in checker.workspaces.sorted(by: { $0.key < $1.key }) {
       for (model, state) in workspace.models.sorted(by: { $0.key < $1.key }) {

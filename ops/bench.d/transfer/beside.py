@@ -10,7 +10,8 @@ and writes what it is given.
 
 import: ours imports what it exported, from a workspace of its own each round; the other tool imports what it exported into a
 server that keeps artifacts on the importer's own disk, from one that does too, the only pair of which it imports anything; the bare loop sends
-for each version the requests that ours sends, from files that it holds in memory.
+for each version as many requests of the same kinds, from files that it holds in memory. They are not the same to the letter: it
+looks for versions by name where ours looks by tag, which costs a server more, and gives what it makes fewer tags.
 
 Of a last one it is told, without a goal, what the fewest requests come to that make the copy: a loop that looks at nothing
 before it makes it, neither finds what an earlier attempt left nor notices what went wrong, and keeps no record.
@@ -166,7 +167,7 @@ class Bench:
         return time.perf_counter() - start
 
     def bare_make(self, name: str, model: str, data: bytes) -> None:
-        """What ours sends for a version: it looks for what an earlier attempt left, makes each thing, and looks again."""
+        """As many requests as ours sends for a version, kind by kind: to look, to make, and to look again."""
         workspace = {"key": "marketplace.source.workspace", "value": name}
         post, get = self.destination.post, self.destination.get
         for each in (data, MLMODEL.encode()):
