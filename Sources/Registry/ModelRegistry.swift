@@ -24,6 +24,9 @@ public protocol ModelRegistry: Sendable {
   ///
   /// A listed version carries no aliases; those of ``RegisteredModel/aliases`` do.
   func modelVersions(of model: String) async throws -> [ModelVersion]
+  /// Every version of every model the principal may see, ascending by name and number, as ``modelVersions(of:)`` gives
+  /// them; `nil` where the registry lists those of one model only.
+  func modelVersions() async throws -> [ModelVersion]?
   /// One version with its aliases, or `nil` when the registry says that it does not exist.
   func modelVersion(name: String, version: Int) async throws -> ModelVersion?
   /// Where the registry says the files of a version are, or `nil` when the version does not exist.
@@ -90,8 +93,11 @@ public protocol ModelRegistry: Sendable {
   // MARK: Writing registered models and versions
 
   /// Creates a registered model, or returns the one that has the name already, unchanged.
+  ///
+  /// - Returns: the model, and whether this call is known to have made it. Where an answer was lost and the request
+  ///   repeated, it is not.
   func createRegisteredModel(named name: String, description: String?, tags: [Tag]) async throws
-    -> RegisteredModel
+    -> (model: RegisteredModel, isNew: Bool)
   /// Sets the description of a registered model.
   func updateRegisteredModel(named name: String, description: String) async throws
   /// Sets one tag of a registered model.

@@ -25,8 +25,9 @@ struct MLflowRegistryTests {
     let tags = [Tag("owner", "alice"), Tag("note", "a 'quoted' \"value\"\nwith two lines")]
     let created = try await registry.createRegisteredModel(named: name, description: "about", tags: tags)
     let again = try await registry.createRegisteredModel(named: name, description: "other", tags: [])
-    #expect(again.description == "about")
-    #expect(again.created == created.created)
+    #expect(created.isNew && !again.isNew)
+    #expect(again.model.description == "about")
+    #expect(again.model.created == created.model.created)
     let read = try #require(try await registry.registeredModel(named: name))
     #expect(read.name == name)
     #expect(Set(read.tags) == Set(tags))
@@ -115,6 +116,10 @@ struct MLflowRegistryTests {
     for name in names {
       _ = try await registry.createRegisteredModel(named: name, description: nil, tags: [])
     }
+    let (run, source, _) = try await registry.someFiles([:])
+    for name in [names[0], names[1], names[1], names[6]] {
+      _ = try await registry.createModelVersion(NewModelVersion(name: name, source: source, runID: run.id))
+    }
     for size in [1, 2, 3, 7, 1000] {
       var configuration = MLflowRegistry.Configuration(url: registry.transport.address.text)
       configuration.mlflowWorkspace = registry.transport.mlflowWorkspace
@@ -125,6 +130,10 @@ struct MLflowRegistryTests {
       let paged = try MLflowRegistry(configuration)
       let listed = try await paged.registeredModels()
       #expect(listed.map(\.name).filter { $0.hasPrefix(prefix) } == names)
+      let versions = try #require(try await paged.modelVersions()).filter { $0.name.hasPrefix(prefix) }
+      #expect(versions.map(\.name) == [names[0], names[1], names[1], names[6]])
+      #expect(versions.map(\.version) == [1, 1, 2, 1])
+      #expect(try await paged.modelVersions(of: names[1]) == Array(versions[1...2]))
     }
   }
 

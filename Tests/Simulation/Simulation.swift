@@ -104,6 +104,8 @@ public final class Simulation {
     _ options: JobOptions, steps: SyncJob.Steps, only: WorkspaceID? = nil, isExposed: Bool
   ) -> SimulatedJob {
     jobs += 1
+    var options = options
+    options.modelsListedAtOnceMin = world.plan.modelsListedAtOnceMin
     let stops = isExposed && world.dice.once(in: 10) ? world.dice.below(150) : .max
     let process = SimulatedProcess(
       world, run: world.dice.uuid(), options: options, isExposed: isExposed, stopsAfter: stops)

@@ -132,7 +132,7 @@ struct HardContentTests {
     "a job that dies right after any write to the marketplace leaves nothing double behind",
     arguments: [
       InterposedRegistry.Call.createRegisteredModel, .createExperiment, .createRun, .logBatch, .upload, .updateRun,
-      .setRunTag, .createLoggedModel, .finalizeLoggedModel, .linkOutputs, .createModelVersion, .transitionStage,
+      .createLoggedModel, .finalizeLoggedModel, .linkOutputs, .createModelVersion, .transitionStage,
       .setAlias,
     ])
   func diesAfter(call: InterposedRegistry.Call) async throws {

@@ -39,7 +39,8 @@ enum LogBatches {
     var step: Int64
   }
 
-  /// The calls, in order: parameters, then tags, then metrics. None when there is nothing to log.
+  /// The calls, in order: parameters, then metrics, then tags, so that a tag may say that all of it was logged. None
+  /// when there is nothing to log.
   static func batches(
     run id: String, metrics: [Metric], params: [Param], tags: [Tag], operation: String
   ) throws -> [Batch] {
@@ -70,18 +71,18 @@ enum LogBatches {
       current.params.append(param)
       current.encodedParams.append(item)
     }
-    for tag in tags {
-      let item = try JSON.encode(tag)
-      try makeRoom(for: item, \.tags.count, tagsMax, "tag")
-      current.tags.append(tag)
-      current.encodedTags.append(item)
-    }
     for metric in metrics {
       let item = try JSON.encode(
         WireMetric(key: metric.key, value: metric.value, timestamp: metric.timestamp, step: metric.step))
       try makeRoom(for: item, \.metrics.count, metricsMax, "metric")
       current.metrics.append(metric)
       current.encodedMetrics.append(item)
+    }
+    for tag in tags {
+      let item = try JSON.encode(tag)
+      try makeRoom(for: item, \.tags.count, tagsMax, "tag")
+      current.tags.append(tag)
+      current.encodedTags.append(item)
     }
     if current.count > 0 { done.append(current) }
     return done

@@ -38,10 +38,10 @@ extension MLflowRegistry {
     }
   }
 
-  /// Creates a registered model, or returns the one that has the name already, unchanged.
+  /// Creates a registered model, or returns the one that has the name already, unchanged, and whether it was made now.
   public func createRegisteredModel(
     named name: String, description: String?, tags: [Tag]
-  ) async throws -> RegisteredModel {
+  ) async throws -> (model: RegisteredModel, isNew: Bool) {
     struct Content: Encodable {
       var name: String
       var description: String?
@@ -52,10 +52,10 @@ extension MLflowRegistry {
       let answer = try await send(
         .POST, "registered-models/create", Content(name: name, description: description, tags: tags),
         as: ModelAnswer.self, idempotent: true, operation: operation)
-      return answer.registered_model.value()
+      return (answer.registered_model.value(), true)
     } catch let error as RegistryError where error.serverCode == "RESOURCE_ALREADY_EXISTS" {
       guard let model = try await registeredModel(named: name) else { throw error }
-      return model
+      return (model, false)
     }
   }
 

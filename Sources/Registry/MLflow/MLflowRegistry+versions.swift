@@ -29,12 +29,25 @@ extension MLflowRegistry {
     return found
   }
 
+  /// Every version of every model, ascending by name and number; `nil` from a server that wants a filter, as Databricks
+  /// does for Unity Catalog.
+  public func modelVersions() async throws -> [ModelVersion]? {
+    do {
+      return try await searchVersions(
+        filter: nil, orderBy: Self.byNameAndNumber, operation: "listing the versions of all models")
+    } catch let error as RegistryError where [.refused, .unsupported].contains(error.code) {
+      return nil
+    }
+  }
+
+  private static let byNameAndNumber = ["name ASC", "version_number ASC"]
+
   /// Every version that carries a tag of exactly this key and value, ascending by name and number.
   public func modelVersions(tagged tag: Tag) async throws -> [ModelVersion] {
     let operation = "searching versions by tag \(tag.key.shown)"
     let filter = try expressible(FilterText.tagged(tag), operation: operation)
     let versions = try await searchVersions(
-      filter: filter, orderBy: ["name ASC", "version_number ASC"], operation: operation)
+      filter: filter, orderBy: Self.byNameAndNumber, operation: operation)
     return versions.filter { $0.tags[tag.key]?.hasSameBytes(as: tag.value) == true }
   }
 
@@ -49,14 +62,14 @@ extension MLflowRegistry {
   }
 
   private func searchVersions(
-    filter: String, orderBy: [String], operation: String
+    filter: String?, orderBy: [String], operation: String
   ) async throws -> [ModelVersion] {
     struct Key: Hashable {
       var name: [UInt8]
       var version: Int
     }
     let base =
-      [("filter", filter), ("max_results", String(bounds.versionsPerPage))]
+      (filter.map { [("filter", $0)] } ?? []) + [("max_results", String(bounds.versionsPerPage))]
       + orderBy.map { ("order_by", $0) }
     let versions = try await wholeListing(
       operation: operation, pageSize: bounds.versionsPerPage,

@@ -28,12 +28,14 @@ struct ExportSource: Sendable {
 
   /// Asks the registry for all of it.
   ///
+  /// - Parameter known: what this run has learnt of the registry already and need not ask again.
   /// - Throws: ``Trouble`` with `deleted_since`, `unsupported_source`, `missing_artifacts` or `missing_mlmodel`, or
   ///   what the registry throws.
-  init(_ identity: VersionIdentity, named name: String, in registry: any ModelRegistry) async throws {
-    guard let model = try await registry.registeredModel(named: name),
-      let version = try await registry.modelVersion(name: name, version: identity.version),
-      version.created == identity.created
+  init(
+    _ identity: VersionIdentity, named name: String, in registry: any ModelRegistry, known: SourceMemory
+  ) async throws {
+    guard let version = try await registry.modelVersion(name: name, version: identity.version),
+      version.created == identity.created, let model = try await known.model(named: name, in: registry)
     else {
       throw Trouble(
         "deleted_since", "\(name) v\(identity.version) does not exist any more; the next observation will say so.",
@@ -61,43 +63,63 @@ struct ExportSource: Sendable {
       modelPath = "model/artifacts"
     }
     let experimentID = run?.experimentID ?? loggedModel?.experimentID
-    if let experimentID { experiment = try await registry.experiment(experimentID) }
-    files = try await Self.modelFiles(at: location, below: modelPath, of: registry, name: name, identity: identity)
-    if let run { files += try await runFiles(of: run, in: registry) }
+    if let experimentID { experiment = try await known.experiment(experimentID, in: registry) }
+    let place = try run.map { try Self.place(of: $0, in: registry) }
+    let (ofModel, ofRun) = try await Self.list(location, within: place, in: registry)
+    try Self.check(ofModel, at: location, name: name, identity: identity)
+    let folder = modelPath
+    files = ofModel.map { File(file: $0, location: location, path: "\(folder)/\($0.path)") }
+    guard let run, let place else { return }
+    // The run's own artifacts, but for those that are the model's files already.
+    let listed = Set(files.map { Array($0.path.utf8) })
+    files += ofRun.map { File(file: $0, location: place, path: "\(run.id)/artifacts/\($0.path)") }
+      .filter { !listed.contains(Array($0.path.utf8)) }
   }
 
-  private static func modelFiles(
-    at location: ArtifactLocation, below modelPath: String, of registry: any ModelRegistry, name: String,
-    identity: VersionIdentity
-  ) async throws -> [File] {
-    let files = try await registry.artifacts(at: location).map {
-      File(file: $0, location: location, path: "\(modelPath)/\($0.path)")
+  /// The files of the model and those of the run. Where the one lies within the other, one listing names all.
+  private static func list(
+    _ model: ArtifactLocation, within run: ArtifactLocation?, in registry: any ModelRegistry
+  ) async throws -> (ofModel: [ArtifactFile], ofRun: [ArtifactFile]) {
+    guard let run else { return (try await registry.artifacts(at: model), []) }
+    guard let folder = model.path(within: run) else {
+      return (try await registry.artifacts(at: model), try await registry.artifacts(at: run))
     }
+    let all = try await registry.artifacts(at: run)
+    guard !folder.isEmpty else { return (all, all) }
+    return (all.compactMap { file in file.path.below(folder).map { ArtifactFile(path: $0, size: file.size) } }, all)
+  }
+
+  private static func check(
+    _ files: [ArtifactFile], at location: ArtifactLocation, name: String, identity: VersionIdentity
+  ) throws {
     guard !files.isEmpty else {
       throw Trouble(
         "missing_artifacts",
         "\(name) v\(identity.version) has no files at \(location.root ?? "its source"): they were deleted or never "
           + "uploaded. Register the version again from a run that has them.", retriable: false)
     }
-    guard files.contains(where: { $0.file.path == MLmodelFile.fileName }) else {
+    guard files.contains(where: { $0.path == MLmodelFile.fileName }) else {
       throw Trouble(
         "missing_mlmodel",
         "\(name) v\(identity.version) has \(files.count) files at \(location.root ?? "its source") but no MLmodel "
           + "among them: it is not an MLflow model.", retriable: false)
     }
-    return files
   }
 
-  /// The run's own artifacts, but for those that are the model's files already.
-  private func runFiles(of run: Run, in registry: any ModelRegistry) async throws -> [File] {
+  private static func place(of run: Run, in registry: any ModelRegistry) throws -> ArtifactLocation {
     let location = try registry.artifactLocation(of: run)
     if case .unsupported(let uri, let reason) = location {
       throw Trouble(
         "unsupported_source", "Run \(run.id) has its artifacts at \(uri): \(reason).", retriable: false)
     }
-    let known = Set(files.map { Array($0.path.utf8) })
-    return try await registry.artifacts(at: location)
-      .map { File(file: $0, location: location, path: "\(run.id)/artifacts/\($0.path)") }
-      .filter { !known.contains(Array($0.path.utf8)) }
+    return location
+  }
+}
+
+extension ArtifactLocation {
+  /// The path of this place within that of a run; empty where they are the same, `nil` where it lies elsewhere.
+  fileprivate func path(within run: ArtifactLocation) -> String? {
+    guard let own = root, let root = run.root else { return nil }
+    return own.isExactly(root) ? "" : own.below(root)
   }
 }

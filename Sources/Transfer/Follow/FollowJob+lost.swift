@@ -11,25 +11,60 @@ extension FollowJob {
   /// - Parameter names: the marketplace names to look at; `nil` for all that may have lost something.
   func findLost(_ state: WorkspaceState, only names: Set<[UInt8]>? = nil) async throws -> Outcome {
     var outcome = Outcome()
-    for model in state.models.values.sorted(by: { $0.id < $1.id }) where !context.isStopping() {
-      guard let marketplace = model.marketplace[target.id],
-        names?.contains(Array(marketplace.name.utf8)) ?? true
-      else { continue }
-      let imported = (Array(model.versions.values) + Array(model.replaced.values))
+    let imported = state.models.values.sorted { $0.id < $1.id }.compactMap { model -> Imported? in
+      guard let marketplace = model.marketplace[target.id] else { return nil }
+      let versions = (Array(model.versions.values) + Array(model.replaced.values))
         .filter { $0.imports[target.id]?.live != nil }.sorted { ($0.number, $0.created) < ($1.number, $1.created) }
-      guard !imported.isEmpty else { continue }
+      return versions.isEmpty ? nil : Imported(model: model, marketplace: marketplace, versions: versions)
+    }
+    var suspects: [Imported] = []
+    for one in imported where names?.contains(Array(one.marketplace.name.utf8)) ?? true {
       do {
-        guard try await mayHaveLost(model, marketplace, in: state) else { continue }
-        let listed = try await target.registry.modelVersions(of: marketplace.name)
-        for version in imported {
-          try await look(for: version, of: model, among: listed, in: state, outcome: &outcome)
+        if try await mayHaveLost(one.model, one.marketplace, in: state) { suspects.append(one) }
+      } catch {
+        try outcome.note(error, of: one)
+      }
+    }
+    for (one, listed) in zip(suspects, try await versions(of: suspects, among: imported.count, in: state.workspace))
+    where !context.isStopping() {
+      do {
+        for version in one.versions {
+          try await look(for: version, of: one.model, among: try listed.get(), in: state, outcome: &outcome)
         }
       } catch {
-        outcome.unclear.insert(marketplace.name)
-        outcome.items.append(Item(.failed, model: model.name, trouble: try Trouble(error)))
+        try outcome.note(error, of: one)
       }
     }
     return outcome
+  }
+
+  /// A model of which something was imported.
+  fileprivate struct Imported: Sendable {
+    var model: ModelState
+    var marketplace: MarketplaceState
+    /// Those of its versions, ascending.
+    var versions: [VersionState]
+  }
+
+  /// The versions that the registry lists of each suspect: in one listing of all that carry the workspace's tag, where so
+  /// many are suspected that it costs less than one for each. What it lacks is asked for like anything that is missing.
+  private func versions(
+    of suspects: [Imported], among count: Int, in workspace: WorkspaceID
+  ) async throws -> [Result<[ModelVersion], any Error>] {
+    if suspects.count >= context.options.modelsListedAtOnceMin, suspects.count * 2 >= count,
+      let all = try? await target.registry.modelVersions(tagged: Tag(OwnTags.workspace, workspace.text))
+    {
+      let named = Dictionary(grouping: all) { Array($0.name.utf8) }
+      return suspects.map { .success(named[Array($0.marketplace.name.utf8)] ?? []) }
+    }
+    return try await concurrently(suspects, limit: context.options.modelsConcurrent) { one in
+      guard !context.isStopping() else { return .success([]) }
+      do {
+        return .success(try await target.registry.modelVersions(of: one.marketplace.name))
+      } catch {
+        return .failure(error)
+      }
+    }
   }
 
   private func look(
@@ -92,5 +127,13 @@ extension FollowJob {
       // Another run has told of it already, in other words.
       return
     }
+  }
+}
+
+extension FollowJob.Outcome {
+  /// Of this model it could not be said whether something is lost.
+  fileprivate mutating func note(_ error: any Error, of one: FollowJob.Imported) throws {
+    unclear.insert(one.marketplace.name)
+    items.append(Item(.failed, model: one.model.name, trouble: try Trouble(error)))
   }
 }

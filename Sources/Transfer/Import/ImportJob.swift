@@ -97,10 +97,10 @@ struct ImportJob: Sendable {
     guard let source = model.versions.first else {
       throw Trouble(Trouble.rottenCode, "model.json of \(export.uri) names no version.", retriable: true)
     }
-    try await ensureModel(model, named: name)
+    let isNew = try await ensureModel(model, named: name)
     let made = ImportedVersion(
       registry: target.registry, contents: contents, workspace: state.workspace, key: key(due), name: name,
-      locks: locks, notes: notes(due), isOutdated: { try await isOutdated($0, due) },
+      isFirst: isNew, locks: locks, notes: notes(due), isOutdated: { try await isOutdated($0, due) },
       proveLock: context.proveLock,
       progress: { [context, workspace = state.workspace] bytes in
         context.progress(
@@ -122,12 +122,13 @@ struct ImportJob: Sendable {
     return true
   }
 
-  private func ensureModel(_ source: RegisteredModelDocument.Model, named name: MarketplaceName) async throws {
+  /// - Returns: whether the model was made now.
+  private func ensureModel(_ source: RegisteredModelDocument.Model, named name: MarketplaceName) async throws -> Bool {
     let tags =
       OwnTags.copied(source.tags) + [
         Tag(OwnTags.workspace, state.workspace.text), Tag(OwnTags.model, source.name),
       ]
-    let model = try await target.registry.createRegisteredModel(
+    let (model, isNew) = try await target.registry.createRegisteredModel(
       named: name.text, description: source.description, tags: tags)
     if !model.description.isExactly(source.description) {
       try await target.registry.updateRegisteredModel(named: name.text, description: source.description)
@@ -135,5 +136,6 @@ struct ImportJob: Sendable {
     for tag in tags where model.tags[tag.key]?.isExactly(tag.value) != true {
       try await target.registry.setTag(tag, ofModel: name.text)
     }
+    return isNew
   }
 }

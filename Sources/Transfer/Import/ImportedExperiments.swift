@@ -38,7 +38,10 @@ struct ImportedExperiments: Sendable {
   }
 
   /// The experiment that new things go to, made or restored if need be.
-  func home() async throws -> Experiment { try await registry.createExperiment(named: name, tags: [tag]) }
+  func home() async throws -> Experiment {
+    if let known = known.first(where: { $0.name.isExactly(name) && !$0.isDeleted }) { return known }
+    return try await registry.createExperiment(named: name, tags: [tag])
+  }
 
   /// The same with one more.
   func with(_ experiment: Experiment) -> ImportedExperiments {

@@ -17,28 +17,33 @@ struct ImportedRun: Sendable {
     let key = Tag(OwnTags.sourceKey, "run/\(workspace.text)/\(document.info.runID)")
     let run = try await findOrCreate(document, key: key)
     let files = contents.files(below: "\(document.info.runID)/artifacts")
-    // Logging is idempotent, and the source may have logged more since an earlier version of the run was imported.
-    var params = document.params.sorted { $0.key < $1.key }.map { Param($0.key.text, $0.value) }
-    var tags = OwnTags.copied(document.tags)
-    try await contents.metricPages(of: document) { page in
-      try await registry.logBatch(run: run.id, metrics: page, params: params, tags: tags)
-      params = []
-      tags = []
-    }
-    let datasets = document.inputs.datasetInputs.map(DatasetInput.init)
-    if !datasets.isEmpty { try await registry.logInputs(run: run.id, datasets: datasets) }
     if run.tags[OwnTags.complete] != nil {
       try await complete(files, of: run)
     } else if !files.isEmpty {
       try await contents.upload(
         files, to: registry.artifactLocation(of: run), of: registry, notes: notes, progress: progress)
     }
+    let datasets = document.inputs.datasetInputs.map(DatasetInput.init)
+    if !datasets.isEmpty { try await registry.logInputs(run: run.id, datasets: datasets) }
     try await registry.updateRun(
       run.id, status: document.info.status, endTime: document.info.endTime, name: document.info.runName)
-    if run.tags[OwnTags.complete] == nil {
-      try await registry.setTag(Tag(OwnTags.complete, "true"), ofRun: run.id)
-    }
+    try await log(document, to: run)
     return run
+  }
+
+  /// Logs parameters, metrics and tags. That is idempotent, and the source may have logged more since an earlier version
+  /// of the run was imported. The last call tells that everything has been written.
+  private func log(_ document: RunDocument, to run: Run) async throws {
+    var pending: [Metric] = []
+    try await contents.metricPages(of: document) { page in
+      if !pending.isEmpty { try await registry.logBatch(run: run.id, metrics: pending, params: [], tags: []) }
+      pending = page
+    }
+    let tags = OwnTags.copied(document.tags) + [Tag(OwnTags.complete, "true")]
+    try await registry.logBatch(
+      run: run.id, metrics: pending,
+      params: document.params.sorted { $0.key < $1.key }.map { Param($0.key.text, $0.value) },
+      tags: tags.filter { run.tags[$0.key]?.isExactly($0.value) != true })
   }
 
   /// Files that came into the run since it was imported, such as the model of a later version.

@@ -10,6 +10,8 @@ struct ImportedVersion: Sendable {
   /// The tag that every entity made for this version carries from its creation.
   let key: Tag
   let name: MarketplaceName
+  /// Whether the model was made now, and has no version yet.
+  let isFirst: Bool
   let locks: ModelLocks
   let notes: UploadNotes
   /// Whether what carries this export's id was made from one that was found damaged since.
@@ -35,9 +37,11 @@ struct ImportedVersion: Sendable {
         key, Tag(OwnTags.workspace, workspace.text), Tag(OwnTags.model, source.name),
         Tag(OwnTags.version, source.version),
       ]
-    if let found = try await find() {
-      try await describe(found, as: source.description, tags)
-      return (found, run)
+    let known = isFirst ? Found() : try await find()
+    if let ours = known.ours {
+      try await remove(known.others)
+      try await describe(ours, as: source.description, tags)
+      return (ours, run)
     }
     let place = try await placeFiles(experiments, run: run)
     let made = try await registry.createModelVersion(
@@ -45,24 +49,37 @@ struct ImportedVersion: Sendable {
         name: name.text, source: place.source, runID: place.run?.id, modelID: place.loggedModel?.id,
         description: source.description,
         tags: tags + [Tag(OwnTags.exportID, contents.manifest.exportID)]))
-    // Creating is not idempotent and cannot be fenced: of several with our key the lowest is the one.
-    return (try await find() ?? made, run)
+    // Creating is not idempotent and cannot be fenced. What another makes meanwhile is seen when everything that this run
+    // wrote is looked at once more: history says then which is the one. In a new model nobody has looked yet for what has
+    // another name.
+    let there = isFirst ? try await find() : Found(ours: made, others: known.others)
+    try await remove(there.others)
+    return (there.ours ?? made, run)
   }
 
-  /// The lowest version with our key that no damaged export was the source of. Once there is one, any others are
-  /// removed. Those under other names are too: an attempt that was killed before its event made them, when the model was
-  /// still to have that name.
-  private func find() async throws -> ModelVersion? {
+  /// What carries our key.
+  private struct Found {
+    /// The lowest version that no damaged export was the source of.
+    var ours: ModelVersion?
+    /// To be removed once there is one. Those under other names are too: an attempt that was killed before its event made
+    /// them, when the model was still to have that name.
+    var others: [ModelVersion] = []
+  }
+
+  private func find() async throws -> Found {
     let found = try await registry.modelVersions(tagged: key)
     var ours: [ModelVersion] = []
     for version in found where version.name.isExactly(name.text) {
       if try await !isOutdated(version.tags[OwnTags.exportID]) { ours.append(version) }
     }
-    guard let first = ours.min(by: { $0.version < $1.version }) else { return nil }
-    for other in found where other != first {
-      try await registry.deleteModelVersion(name: other.name, version: other.version)
+    let first = ours.min { $0.version < $1.version }
+    return Found(ours: first, others: found.filter { $0 != first })
+  }
+
+  private func remove(_ versions: [ModelVersion]) async throws {
+    for version in versions {
+      try await registry.deleteModelVersion(name: version.name, version: version.version)
     }
-    return first
   }
 
   /// Brings a version that is adopted up to date: a ledger that was lost may have imported it long ago.

@@ -17,6 +17,8 @@ struct ObserveJob: Sendable {
   struct Outcome: Sendable {
     var state: WorkspaceState
     var report: WorkspaceReport
+    /// The registry's listing; empty where it could not be read.
+    var listed: [RegisteredModel] = []
   }
 
   /// Observes the workspace. Trouble with its registry is in the report, not thrown.
@@ -39,11 +41,14 @@ struct ObserveJob: Sendable {
     var report = WorkspaceReport(workspace: workspace.id)
     var draft = EventDraft(on: state)
     connect(&draft)
+    var listed: [RegisteredModel] = []
     let began = context.now()
     do {
       let reading = try await RegistryReading(
-        of: workspace.registry, state: draft.state, cursors: cursors, now: context.now
+        of: workspace.registry, state: draft.state, cursors: cursors,
+        modelsListedAtOnceMin: context.options.modelsListedAtOnceMin, now: context.now
       ).read()
+      listed = reading.listed
       let before = promoted(draft.state)
       let connected = draft.events
       draft = ObserveDecision.decide(draft.state, reading.observation)
@@ -61,7 +66,7 @@ struct ObserveJob: Sendable {
       guard !context.options.isDryRun else { return Outcome(state: state, report: report) }
       try await record(trouble, from: began, in: state, report: &report)
     }
-    return Outcome(state: try await history.load(workspace.id, from: state), report: report)
+    return Outcome(state: try await history.load(workspace.id, from: state), report: report, listed: listed)
   }
 
   /// Silence is a finding. Where the ledger refuses even that, the report tells what is wrong.

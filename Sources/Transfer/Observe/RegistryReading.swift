@@ -12,6 +12,8 @@ struct RegistryReading: Sendable {
   static let sourceBytesMax = 4_000
   /// A model whose name passes to another while it is read is read so often.
   static let attemptsMax = 3
+  /// So many versions are listed at once at most, since they are held in memory meanwhile.
+  static let versionsListedAtOnceMax = 20_000
   /// Known versions whose runs and logged models are asked for when a registry lists nothing any more.
   static let witnessVersionsMax = 5
 
@@ -19,14 +21,19 @@ struct RegistryReading: Sendable {
   private let known: [ModelKey: ModelState]
   private let state: WorkspaceState
   private let cursors: ObservationCursors
+  private let modelsListedAtOnceMin: Int
   private let now: @Sendable () -> Int64
 
+  /// A reading.
+  ///
+  /// - Parameter modelsListedAtOnceMin: see ``JobOptions/modelsListedAtOnceMin``.
   init(
-    of registry: any ModelRegistry, state: WorkspaceState, cursors: ObservationCursors,
+    of registry: any ModelRegistry, state: WorkspaceState, cursors: ObservationCursors, modelsListedAtOnceMin: Int,
     now: @escaping @Sendable () -> Int64
   ) {
     self.registry = registry
     self.cursors = cursors
+    self.modelsListedAtOnceMin = modelsListedAtOnceMin
     self.now = now
     self.state = state
     known = Dictionary(state.models.values.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
@@ -50,8 +57,10 @@ struct RegistryReading: Sendable {
     // PostgreSQL's text and JSON hold no NUL; MLflow takes one in a name.
     let listed = all.filter { !$0.name.utf8.contains(0) && $0.name.utf8.count <= Self.nameBytesMax }
     let kept = Set(listed.map { Array($0.name.utf8) })
-    let observed = try await concurrently(listed, limit: Self.listingsConcurrent) { try await observe($0) }
-      .compactMap(\.self)
+    let versions = try await versionsOfAll(listed)
+    let observed = try await concurrently(listed, limit: Self.listingsConcurrent) { model in
+      try await observe(model, listedAtOnce: versions[Array(model.name.utf8)])
+    }.compactMap(\.self)
     var models = observed.map(\.0)
     var absences = Set(observed.flatMap(\.1))
     let (hidden, gone) = try await askForMissingModels(among: models)
@@ -64,18 +73,40 @@ struct RegistryReading: Sendable {
       unkeepable: all.map(\.name).filter { !kept.contains(Array($0.utf8)) }.map { $0.replacing("\0", with: "\\0") })
   }
 
+  /// The versions of all models by the model's name, where so many models have to be looked at that one listing costs
+  /// less than one for each; else none.
+  private func versionsOfAll(_ listed: [RegisteredModel]) async throws -> [[UInt8]: [ModelVersion]] {
+    let wanted = listed.count { needsVersions($0, known: incarnation($0)) }
+    // Numbers are not used again, so there are no more versions than that.
+    let most = listed.reduce(0) { $0 + ($1.latestVersions.map(\.version).max() ?? 0) }
+    guard wanted >= modelsListedAtOnceMin, wanted * 2 >= listed.count, most <= Self.versionsListedAtOnceMax,
+      let versions = try await registry.modelVersions()
+    else { return [:] }
+    return Dictionary(grouping: versions) { Array($0.name.utf8) }
+  }
+
   /// A listed model, its versions listed too when they may have changed, and versions found gone.
   ///
   /// Between listing a model and listing its versions its name may have passed to another: then what was read is
   /// thrown away, and the model that bears the name now is observed instead.
-  private func observe(_ listed: RegisteredModel) async throws -> (ObservedModel, [Observation.Absence])? {
+  ///
+  /// - Parameter listedAtOnce: its versions, where they have been listed together with those of others.
+  private func observe(
+    _ listed: RegisteredModel, listedAtOnce: [ModelVersion]? = nil
+  ) async throws -> (ObservedModel, [Observation.Absence])? {
     var listed = listed
+    // A listing of all that lacks what the model itself names says nothing of the model.
+    var listedAtOnce = listedAtOnce.flatMap { versions in
+      let numbers = Set(versions.map(\.version))
+      return listed.latestVersions.allSatisfy { numbers.contains($0.version) } ? versions : nil
+    }
     for _ in 1...Self.attemptsMax {
       let known = incarnation(listed)
       guard needsVersions(listed, known: known) else {
         return (ObservedModel(listed, versions: listed.latestVersions, isComplete: false), [])
       }
-      let (versions, absences) = try await versions(of: listed, known: known)
+      let (versions, absences) = try await versions(of: listed, known: known, listedAtOnce: listedAtOnce)
+      listedAtOnce = nil
       let isNewer = versions.contains { max($0.created, $0.lastUpdated) > listed.lastUpdated }
       guard isNewer || !absences.isEmpty else {
         return (ObservedModel(listed, versions: versions, isComplete: true), absences)
@@ -99,9 +130,9 @@ struct RegistryReading: Sendable {
   }
 
   private func versions(
-    of listed: RegisteredModel, known: ModelState?
+    of listed: RegisteredModel, known: ModelState?, listedAtOnce: [ModelVersion]?
   ) async throws -> ([ModelVersion], [Observation.Absence]) {
-    var versions = try await registry.modelVersions(of: listed.name)
+    var versions = if let listedAtOnce { listedAtOnce } else { try await registry.modelVersions(of: listed.name) }
     var absences: [Observation.Absence] = []
     for version in known?.live ?? [] where !versions.contains(where: { $0.version == version.number }) {
       let asked = try await registry.modelVersion(name: listed.name, version: version.number)

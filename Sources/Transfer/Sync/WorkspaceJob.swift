@@ -40,17 +40,19 @@ struct WorkspaceJob: Sendable {
   func run() async throws -> Outcome {
     var outcome = Outcome(report: WorkspaceReport(workspace: workspace.id))
     var state: WorkspaceState
+    var source = SourceMemory()
     if steps.contains(.observe) {
       let observed = try await ObserveJob(context: context, workspace: workspace).run()
       outcome.report = observed.report
       state = observed.state
+      source = SourceMemory(listed: observed.listed)
     } else {
       if !context.options.isDryRun { try await context.ledger.openWorkspace(workspace.id.text) }
       state = try await history.load(workspace.id)
     }
     // A registry that cannot be read cannot be exported from; what is exported already can still be imported.
     if steps.contains(.export), outcome.report.trouble == nil {
-      try await export(&state, &outcome)
+      try await export(&state, &outcome, known: source)
     }
     if let target, let reading, steps.contains(.import) {
       let follow = FollowJob(context: context, target: target, reading: reading, locks: locks)
@@ -61,7 +63,7 @@ struct WorkspaceJob: Sendable {
       let damaged = try await `import`(&state, &outcome, target: target)
       if !damaged.isEmpty, steps.contains(.export), outcome.report.trouble == nil {
         // A damaged export is made again at once, since the source is at hand.
-        try await export(&state, &outcome, only: damaged)
+        try await export(&state, &outcome, known: source, only: damaged)
         _ = try await `import`(&state, &outcome, target: target, only: damaged)
       }
       outcome.report.items += state.exportsPassedOver(target: target.id).map(Self.passedOver)
@@ -73,7 +75,8 @@ struct WorkspaceJob: Sendable {
 
   /// Exports what is due, or of it what belongs to some models.
   private func export(
-    _ state: inout WorkspaceState, _ outcome: inout Outcome, only models: Set<ModelID>? = nil
+    _ state: inout WorkspaceState, _ outcome: inout Outcome, known source: SourceMemory,
+    only models: Set<ModelID>? = nil
   ) async throws {
     let due = state.exportsDue(now: context.now(), retryFailed: context.options.retryFailed)
       .filter { models?.contains($0.model.id) ?? true }
@@ -89,7 +92,7 @@ struct WorkspaceJob: Sendable {
       try await transfer(due, known: known) { state in
         state.exportsDue(now: context.now(), retryFailed: true).first { $0.isSame(as: due) }
       } work: { due, context in
-        try await ExportJob(context: context, workspace: workspace).run(due)
+        try await ExportJob(context: context, workspace: workspace, known: source).run(due)
       }
     }
     note(results, in: &outcome)

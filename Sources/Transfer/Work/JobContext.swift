@@ -90,6 +90,9 @@ public struct JobOptions: Sendable {
   public var workspacesConcurrent = 4
   /// Models of one workspace transferred, or promoted and withdrawn, side by side.
   public var modelsConcurrent = 4
+  /// The versions of all models are listed at once where at least so many models, and half of all, have to be looked at:
+  /// below, a server is asked for less when it is asked for each.
+  public var modelsListedAtOnceMin = 8
 
   /// The ordinary ones.
   public init() {}

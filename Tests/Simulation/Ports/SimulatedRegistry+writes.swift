@@ -3,10 +3,12 @@ import Registry
 extension SimulatedRegistry {
   // MARK: Writing registered models and versions
 
-  func createRegisteredModel(named name: String, description: String?, tags: [Tag]) async throws -> RegisteredModel {
+  func createRegisteredModel(named name: String, description: String?, tags: [Tag]) async throws
+    -> (model: RegisteredModel, isNew: Bool)
+  {
     try await write("create a model") {
-      _ = state.createModel(name, description: description ?? "", tags: tags, at: now)
-      return state.shown(try model(name))
+      let isNew = state.createModel(name, description: description ?? "", tags: tags, at: now)
+      return (state.shown(try model(name)), isNew)
     }
   }
 

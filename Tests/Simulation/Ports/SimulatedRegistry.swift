@@ -109,6 +109,23 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
     }
   }
 
+  /// Some registries want a filter. A long listing is read in two pages.
+  func modelVersions() async throws -> [ModelVersion]? {
+    let first = try await read("list versions of all models") { allVersions().prefix(process.isExposed ? 4 : .max) }
+    guard process.world.plan.listsAllVersions else { return nil }
+    guard process.isExposed, first.count == 4 else { return Array(first) }
+    let rest = try await read("list versions of all models, second page") { allVersions().dropFirst(3) }
+    // The second page begins with the last of the first; where it does not, the listing shifted and is read again.
+    guard let last = first.last, let joint = rest.first, last.name == joint.name, last.version == joint.version else {
+      return try await modelVersions()
+    }
+    return Array(first) + Array(rest.dropFirst())
+  }
+
+  private func allVersions() -> [ModelVersion] {
+    state.models.values.filter { isSeen($0.name) }.sorted { ByteName($0.name) < ByteName($1.name) }.flatMap(\.all)
+  }
+
   func modelVersion(name: String, version: Int) async throws -> ModelVersion? {
     try await read("get a version", about: name) {
       guard isSeen(name), let model = state.models[ByteName(name)] else { return nil }

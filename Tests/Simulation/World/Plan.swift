@@ -1,3 +1,5 @@
+import Transfer
+
 /// What a seed's world is like: how large, how busy, how hostile. Worlds differ much, so that many seeds see more than
 /// one long life would.
 struct Plan: Sendable {
@@ -42,6 +44,10 @@ struct Plan: Sendable {
   let handOnceIn: Int
   /// The most jobs at once.
   let jobs: Int
+  /// From so many models on their versions are listed at once.
+  let modelsListedAtOnceMin: Int
+  /// Whether sources list the versions of all models at once.
+  let listsAllVersions: Bool
 
   /// How much there is to live, roughly.
   var size: Int { workspaces * (models + 2) * nights * (changes + jobs) * (kind == .long ? 4 : 1) }
@@ -76,5 +82,7 @@ struct Plan: Sendable {
     lockLostOnceIn = dice.once(in: 2) ? 0 : [60, 300, 1_500][dice.below(3)]
     handOnceIn = dice.once(in: 3) ? 0 : 1 + dice.below(6)
     jobs = isLarge ? 2 : 1 + dice.below(3)
+    modelsListedAtOnceMin = aside.once(in: 3) ? JobOptions().modelsListedAtOnceMin : 1 + aside.below(3)
+    listsAllVersions = !aside.once(in: 4)
   }
 }

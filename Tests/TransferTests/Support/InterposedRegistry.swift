@@ -6,7 +6,7 @@ import Synchronization
 final class InterposedRegistry: ModelRegistry {
   /// The calls, named as the protocol names them.
   enum Call: String, Hashable, CaseIterable {
-    case serverInfo, registeredModels, registeredModel, modelVersions, modelVersion, downloadURI
+    case serverInfo, registeredModels, registeredModel, modelVersions, allModelVersions, modelVersion, downloadURI
     case run, metricHistory, experiment, experimentNamed, loggedModel, artifactLocation, artifacts
     case download, upload
     case createRegisteredModel, updateRegisteredModel, setModelTag, createModelVersion, updateModelVersion
@@ -115,6 +115,10 @@ final class InterposedRegistry: ModelRegistry {
     try await through(.modelVersions) { try await base.modelVersions(of: model) }
   }
 
+  func modelVersions() async throws -> [ModelVersion]? {
+    try await through(.allModelVersions) { try await base.modelVersions() }
+  }
+
   func modelVersion(name: String, version: Int) async throws -> ModelVersion? {
     try await through(.modelVersion) { try await base.modelVersion(name: name, version: version) }
   }
@@ -179,7 +183,7 @@ final class InterposedRegistry: ModelRegistry {
   }
 
   func createRegisteredModel(named name: String, description: String?, tags: [Tag]) async throws
-    -> RegisteredModel
+    -> (model: RegisteredModel, isNew: Bool)
   {
     try await through(.createRegisteredModel) {
       try await base.createRegisteredModel(named: name, description: description, tags: tags)

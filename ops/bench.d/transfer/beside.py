@@ -4,14 +4,15 @@ usage: beside.py export|import PROGRAM DIRECTORY CONNINFO SOURCE_URL DESTINATION
 
 Every model has two versions of 1 MB, the second in Production. Only those are wanted.
 
-export: ours observes and exports into a fresh ledger and store; the other tool runs `export-models --stages Production
+export: ours observes and exports into a fresh ledger and store, by one `sync` without a marketplace; the other tool runs `export-models --stages Production
 --use-threads True`; the bare loop sends the very requests that ours sent, eight at a time over kept connections, and hashes
 and writes what it is given.
 
 import: ours imports what it exported, from a workspace of its own each round; the other tool imports what it exported into a
 server that keeps artifacts on the importer's own disk, from one that does too, the only pair of which it imports anything; the bare loop sends
 for each version as many requests of the same kinds, from files that it holds in memory. They are not the same to the letter: it
-looks for versions by name where ours looks by tag, which costs a server more, and gives what it makes fewer tags.
+looks for versions by name where ours looks by tag, which costs a server more, and gives what it makes fewer tags. Each finds
+the registry without models.
 
 Of a last one it is told, without a goal, what the fewest requests come to that make the copy: a loop that looks at nothing
 before it makes it, neither finds what an earlier attempt left nor notices what went wrong, and keeps no record.
@@ -36,7 +37,13 @@ from rest import MLMODEL, Registry, together
 
 BYTES = 1_000_000
 THREADS = 8
-PEER_DEADLINE_S = 1800
+WORKSPACE = "marketplace.source.workspace"
+
+
+def empty(registry: Registry) -> None:
+    """Leaves no model there; runs and files stay."""
+    for model in registry.models():
+        registry.request("DELETE", "/api/2.0/mlflow/registered-models/delete", json.dumps({"name": model["name"]}).encode())
 
 
 class Bench:
@@ -91,15 +98,15 @@ class Bench:
     def our_export(self, name: str) -> float:
         program = self.program(name, marketplace=False)
         before = len(logged_reads(self.logs["source"]))
-        observed = program.run("observe")
-        exported = program.run("export")
+        exported = program.run("sync")
         self.asked = logged_reads(self.logs["source"])[before:]
         assert exported.count("exported") == len(self.models), exported.report
         self.expect_files(self.root / name / "storage")
-        return observed.seconds + exported.seconds
+        return exported.seconds
 
     def our_import(self, name: str) -> float:
         program = self.program(name, marketplace=True)
+        empty(self.destination)
         program.run("observe")
         program.run("export")
         before = self.requests()
@@ -133,8 +140,7 @@ class Bench:
     def peer_import(self, name: str) -> float:
         """Into an empty registry each time: a second import would add to the first."""
         self.peer_export_from(self.direct_source, name)
-        for model in self.direct.models():
-            self.direct.request("DELETE", "/api/2.0/mlflow/registered-models/delete", json.dumps({"name": model["name"]}).encode())
+        empty(self.direct)
         seconds = self.peer(self.direct.url, self.peer_bin / "import-models", "--input-dir", self.root / name,
                             "--use-threads", "True")
         versions = sum(len(model.get("latest_versions", [])) for model in self.direct.models())
@@ -162,34 +168,32 @@ class Bench:
 
     def bare_import(self, name: str) -> float:
         files = {model: random.Random(model).randbytes(BYTES) for model in self.models}
+        empty(self.destination)
         start = time.perf_counter()
-        together([lambda model=model: self.bare_make(name, f"{name}.{model}", files[model]) for model in self.models], THREADS)
+        self.destination.models()
+        experiment = self.destination.experiment(f"{name}/study", [{"key": WORKSPACE, "value": name}])
+        together([lambda model=model: self.bare_make(name, f"{name}.{model}", experiment, files[model]) for model in self.models],
+                 THREADS)
+        self.destination.models()
+        self.destination.get("model-versions/search", filter=f"tags.`{WORKSPACE}` = '{name}'")
         return time.perf_counter() - start
 
-    def bare_make(self, name: str, model: str, data: bytes) -> None:
+    def bare_make(self, name: str, model: str, experiment: str, data: bytes) -> None:
         """As many requests as ours sends for a version, kind by kind: to look, to make, and to look again."""
-        workspace = {"key": "marketplace.source.workspace", "value": name}
+        workspace = {"key": WORKSPACE, "value": name}
         post, get = self.destination.post, self.destination.get
         for each in (data, MLMODEL.encode()):
             hashlib.sha256(each).hexdigest()
         post("registered-models/create", name=model, tags=[workspace])
-        post("experiments/search", filter=f"tags.`{workspace['key']}` = '{name}'", max_results=1000)
-        try:
-            post("experiments/create", name=f"{name}/study", tags=[workspace])
-        except RuntimeError:
-            # Another thread was first.
-            pass
-        experiment = get("experiments/get-by-name", experiment_name=f"{name}/study")["experiment"]["experiment_id"]
+        post("experiments/search", filter=f"tags.`{WORKSPACE}` = '{name}'", max_results=1000)
         for _ in ("before", "after"):
             post("runs/search", experiment_ids=[experiment], filter=f"tags.`marketplace.source_key` = '{model}'", run_view_type="ALL")
         self.destination.add_version(model, experiment, data, "Production")
         # Tags are not looked at: the name finds it as well.
-        for _ in ("before", "after", "and when it is promoted"):
-            made, = get("model-versions/search", filter=f"name = '{model}'")["model_versions"]
+        made, = get("model-versions/search", filter=f"name = '{model}'")["model_versions"]
         root = made["source"].removeprefix("mlflow-artifacts:").lstrip("/")
         for folder in (root.removesuffix("/model"), root):
             self.destination.request("GET", f"/api/2.0/mlflow-artifacts/artifacts?path={urllib.parse.quote(folder, safe='')}")
-        post("runs/set-tag", run_id=made["run_id"], key="marketplace.complete", value="true")
         post("registered-models/alias", name=model, alias="champion", version=made["version"])
 
     # The fewest requests.
@@ -231,6 +235,7 @@ class Bench:
 
     def least_import(self, name: str) -> float:
         files = {model: random.Random(model).randbytes(BYTES) for model in self.models}
+        empty(self.destination)
         start = time.perf_counter()
         experiment = self.destination.experiment(f"{name}/study")
         together([lambda model=model: self.least_make(f"{name}.{model}", experiment, files[model]) for model in self.models], THREADS)

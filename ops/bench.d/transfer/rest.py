@@ -75,8 +75,8 @@ class Registry:
         quoted = urllib.parse.quote(f"{root}/{path}")
         self.request("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{quoted}", data, "application/octet-stream")
 
-    def experiment(self, name: str) -> str:
-        return self.post("experiments/create", name=name)["experiment_id"]
+    def experiment(self, name: str, tags: list[dict] | None = None) -> str:
+        return self.post("experiments/create", name=name, tags=tags or [])["experiment_id"]
 
     def add_version(self, model: str, experiment: str, data: bytes, stage: str | None) -> str:
         """One version with a run of its own: some metrics, parameters, tags and files. Returns its number."""
