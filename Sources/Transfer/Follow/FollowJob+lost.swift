@@ -11,12 +11,7 @@ extension FollowJob {
   /// - Parameter names: the marketplace names to look at; `nil` for all that may have lost something.
   func findLost(_ state: WorkspaceState, only names: Set<[UInt8]>? = nil) async throws -> Outcome {
     var outcome = Outcome()
-    let imported = state.models.values.sorted { $0.id < $1.id }.compactMap { model -> Imported? in
-      guard let marketplace = model.marketplace[target.id] else { return nil }
-      let versions = (Array(model.versions.values) + Array(model.replaced.values))
-        .filter { $0.imports[target.id]?.live != nil }.sorted { ($0.number, $0.created) < ($1.number, $1.created) }
-      return versions.isEmpty ? nil : Imported(model: model, marketplace: marketplace, versions: versions)
-    }
+    let imported = state.models.values.sorted { $0.id < $1.id }.compactMap(imported)
     var suspects: [Imported] = []
     for one in imported where names?.contains(Array(one.marketplace.name.utf8)) ?? true {
       do {
@@ -36,6 +31,13 @@ extension FollowJob {
       }
     }
     return outcome
+  }
+
+  private func imported(_ model: ModelState) -> Imported? {
+    guard let marketplace = model.marketplace[target.id] else { return nil }
+    let versions = (Array(model.versions.values) + Array(model.replaced.values))
+      .filter { $0.imports[target.id]?.live != nil }.sorted { ($0.number, $0.created) < ($1.number, $1.created) }
+    return versions.isEmpty ? nil : Imported(model: model, marketplace: marketplace, versions: versions)
   }
 
   /// A model of which something was imported.

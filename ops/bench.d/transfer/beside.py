@@ -106,7 +106,6 @@ class Bench:
 
     def our_import(self, name: str) -> float:
         program = self.program(name, marketplace=True)
-        empty(self.destination)
         program.run("observe")
         program.run("export")
         before = self.requests()
@@ -138,9 +137,7 @@ class Bench:
         return seconds
 
     def peer_import(self, name: str) -> float:
-        """Into an empty registry each time: a second import would add to the first."""
         self.peer_export_from(self.direct_source, name)
-        empty(self.direct)
         seconds = self.peer(self.direct.url, self.peer_bin / "import-models", "--input-dir", self.root / name,
                             "--use-threads", "True")
         versions = sum(len(model.get("latest_versions", [])) for model in self.direct.models())
@@ -168,7 +165,6 @@ class Bench:
 
     def bare_import(self, name: str) -> float:
         files = {model: random.Random(model).randbytes(BYTES) for model in self.models}
-        empty(self.destination)
         start = time.perf_counter()
         self.destination.models()
         experiment = self.destination.experiment(f"{name}/study", [{"key": WORKSPACE, "value": name}])
@@ -235,7 +231,6 @@ class Bench:
 
     def least_import(self, name: str) -> float:
         files = {model: random.Random(model).randbytes(BYTES) for model in self.models}
-        empty(self.destination)
         start = time.perf_counter()
         experiment = self.destination.experiment(f"{name}/study")
         together([lambda model=model: self.least_make(f"{name}.{model}", experiment, files[model]) for model in self.models], THREADS)
@@ -271,6 +266,10 @@ def main(what: str, *arguments: str) -> None:
         # Ours is the first of all, and sends what the loop sends again.
         first = number % len(CONTENDERS)
         for contender in CONTENDERS[first:] + CONTENDERS[:first]:
+            if what == "import":
+                # A second import would add to the first.
+                empty(bench.destination)
+                empty(bench.direct)
             before = bench.requests()
             name = f"{what}-{contender}-{number}"
             taken = getattr(bench, f"{'our' if contender == 'ours' else contender}_{what}")(name)
