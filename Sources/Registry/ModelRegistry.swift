@@ -25,8 +25,8 @@ public protocol ModelRegistry: Sendable {
   /// A listed version carries no aliases; those of ``RegisteredModel/aliases`` do.
   func modelVersions(of model: String) async throws -> [ModelVersion]
   /// Every version of every model the principal may see, ascending by name and number, as ``modelVersions(of:)`` gives
-  /// them; `nil` where the registry lists those of one model only.
-  func modelVersions() async throws -> [ModelVersion]?
+  /// them. A registry that lists those of one model only refuses.
+  func modelVersions() async throws -> [ModelVersion]
   /// One version with its aliases, or `nil` when the registry says that it does not exist.
   func modelVersion(name: String, version: Int) async throws -> ModelVersion?
   /// Where the registry says the files of a version are, or `nil` when the version does not exist.

@@ -49,7 +49,7 @@ struct ExportResumeTests {
       context: world.context(),
       workspace: SourceWorkspace(
         id: state.workspace, connection: state.connection, registry: registry, tagsSource: false),
-      source: try await ExportSource(identity, named: due.model.name, in: registry, known: SourceMemory()),
+      source: try await ExportSource(identity, of: due.model, in: registry, known: SourceMemory()),
       identity: identity, generation: 1,
       exportID: id, folder: folder)
     return try await copy.run().0

@@ -29,15 +29,11 @@ extension MLflowRegistry {
     return found
   }
 
-  /// Every version of every model, ascending by name and number; `nil` from a server that wants a filter, as Databricks
-  /// does for Unity Catalog.
-  public func modelVersions() async throws -> [ModelVersion]? {
-    do {
-      return try await searchVersions(
-        filter: nil, orderBy: Self.byNameAndNumber, operation: "listing the versions of all models")
-    } catch let error as RegistryError where [.refused, .unsupported].contains(error.code) {
-      return nil
-    }
+  /// Every version of every model, ascending by name and number. A server that wants a filter refuses, as Databricks does
+  /// for Unity Catalog.
+  public func modelVersions() async throws -> [ModelVersion] {
+    try await searchVersions(
+      filter: nil, orderBy: Self.byNameAndNumber, operation: "listing the versions of all models")
   }
 
   private static let byNameAndNumber = ["name ASC", "version_number ASC"]

@@ -84,7 +84,7 @@ struct ExportJob: Sendable {
   }
 
   private func export(_ identity: VersionIdentity, _ due: DueTransfer) async throws -> (ModelExported, ModelDescribed) {
-    let source = try await ExportSource(identity, named: due.model.name, in: workspace.registry, known: known)
+    let source = try await ExportSource(identity, of: due.model, in: workspace.registry, known: known)
     for _ in 1...Self.claimsMax {
       let (manifest, sha256, folder) = try await copy(source, identity, due)
       guard let described = try await describe(source, due, manifest: manifest, folder: folder) else {

@@ -32,10 +32,12 @@ struct ExportSource: Sendable {
   /// - Throws: ``Trouble`` with `deleted_since`, `unsupported_source`, `missing_artifacts` or `missing_mlmodel`, or
   ///   what the registry throws.
   init(
-    _ identity: VersionIdentity, named name: String, in registry: any ModelRegistry, known: SourceMemory
+    _ identity: VersionIdentity, of state: ModelState, in registry: any ModelRegistry, known: SourceMemory
   ) async throws {
+    let name = state.name
     guard let version = try await registry.modelVersion(name: name, version: identity.version),
-      version.created == identity.created, let model = try await known.model(named: name, in: registry)
+      version.created == identity.created,
+      let model = try await known.model(named: name, created: state.created, in: registry)
     else {
       throw Trouble(
         "deleted_since", "\(name) v\(identity.version) does not exist any more; the next observation will say so.",

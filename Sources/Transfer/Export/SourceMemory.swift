@@ -11,8 +11,10 @@ actor SourceMemory {
   }
 
   /// The model as it was listed, or as the registry has it now; `nil` when that says that it does not exist.
-  func model(named name: String, in registry: any ModelRegistry) async throws -> RegisteredModel? {
-    if let known = models[Array(name.utf8)] { return known }
+  ///
+  /// - Parameter created: tells it from another that had the name when it was listed.
+  func model(named name: String, created: Int64, in registry: any ModelRegistry) async throws -> RegisteredModel? {
+    if let known = models[Array(name.utf8)], known.created == created { return known }
     return try await registry.registeredModel(named: name)
   }
 

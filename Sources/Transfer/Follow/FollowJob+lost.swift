@@ -53,11 +53,14 @@ extension FollowJob {
   private func versions(
     of suspects: [Imported], among count: Int, in workspace: WorkspaceID
   ) async throws -> [Result<[ModelVersion], any Error>] {
-    if suspects.count >= context.options.modelsListedAtOnceMin, suspects.count * 2 >= count,
-      let all = try? await target.registry.modelVersions(tagged: Tag(OwnTags.workspace, workspace.text))
-    {
-      let named = Dictionary(grouping: all) { Array($0.name.utf8) }
-      return suspects.map { .success(named[Array($0.marketplace.name.utf8)] ?? []) }
+    if suspects.count >= context.options.modelsListedAtOnceMin, suspects.count * 2 >= count {
+      do {
+        let all = try await target.registry.modelVersions(tagged: Tag(OwnTags.workspace, workspace.text))
+        let named = Dictionary(grouping: all) { Array($0.name.utf8) }
+        return suspects.map { .success(named[Array($0.marketplace.name.utf8)] ?? []) }
+      } catch let error as RegistryError {
+        guard error.mayComeInParts else { return suspects.map { _ in .failure(error) } }
+      }
     }
     return try await concurrently(suspects, limit: context.options.modelsConcurrent) { one in
       guard !context.isStopping() else { return .success([]) }

@@ -79,10 +79,13 @@ struct RegistryReading: Sendable {
     let wanted = listed.count { needsVersions($0, known: incarnation($0)) }
     // Numbers are not used again, so there are no more versions than that.
     let most = listed.reduce(0) { $0 + ($1.latestVersions.map(\.version).max() ?? 0) }
-    guard wanted >= modelsListedAtOnceMin, wanted * 2 >= listed.count, most <= Self.versionsListedAtOnceMax,
-      let versions = try await registry.modelVersions()
+    guard wanted >= modelsListedAtOnceMin, wanted * 2 >= listed.count, most <= Self.versionsListedAtOnceMax
     else { return [:] }
-    return Dictionary(grouping: versions) { Array($0.name.utf8) }
+    do {
+      return Dictionary(grouping: try await registry.modelVersions()) { Array($0.name.utf8) }
+    } catch let error as RegistryError where error.mayComeInParts {
+      return [:]
+    }
   }
 
   /// A listed model, its versions listed too when they may have changed, and versions found gone.
@@ -189,6 +192,16 @@ struct RegistryReading: Sendable {
       "The registry lists nothing and shows nothing, though \(known.count) models are known: the principal "
         + "has probably lost its permission. Nothing is concluded from it. Check the token and its permissions.",
       retriable: true)
+  }
+}
+
+extension RegistryError {
+  /// Whether what cannot be had as one listing may come in several.
+  var mayComeInParts: Bool {
+    switch code {
+    case .refused, .unsupported, .tooLarge, .unstableListing: true
+    default: false
+    }
   }
 }
 

@@ -110,9 +110,13 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
   }
 
   /// Some registries want a filter. A long listing is read in two pages.
-  func modelVersions() async throws -> [ModelVersion]? {
-    let first = try await read("list versions of all models") { allVersions().prefix(process.isExposed ? 4 : .max) }
-    guard process.world.plan.listsAllVersions else { return nil }
+  func modelVersions() async throws -> [ModelVersion] {
+    let first = try await read("list versions of all models") {
+      guard process.world.plan.listsAllVersions else {
+        throw RegistryError(.refused, operation: "list versions", status: 400, message: "a filter is needed")
+      }
+      return allVersions().prefix(process.isExposed ? 4 : .max)
+    }
     guard process.isExposed, first.count == 4 else { return Array(first) }
     let rest = try await read("list versions of all models, second page") { allVersions().dropFirst(3) }
     // The second page begins with the last of the first; where it does not, the listing shifted and is read again.

@@ -115,7 +115,7 @@ final class InterposedRegistry: ModelRegistry {
     try await through(.modelVersions) { try await base.modelVersions(of: model) }
   }
 
-  func modelVersions() async throws -> [ModelVersion]? {
+  func modelVersions() async throws -> [ModelVersion] {
     try await through(.allModelVersions) { try await base.modelVersions() }
   }
 
