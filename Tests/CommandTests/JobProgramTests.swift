@@ -80,6 +80,11 @@ struct JobProgramTests {
     try world.configure(
       [CommandWorld.line("dev01", mlflowWorkspace: source)],
       marketplace: "{registry: \"\(try #require(MLflowServers.three))\", mlflow_workspace: \(target)}")
+    let plan = try await world.run("sync", "--dry-run")
+    #expect(plan.status == 0)
+    // A plan cannot know bytes.
+    #expect(plan.output.contains("3 promotions found  to export 3  to import 3\n"), "\(plan.output)")
+    #expect(try await world.run("events", "read").output.isEmpty)
     async let one = world.run("sync")
     async let two = world.run("sync")
     let ends = try await [one, two]

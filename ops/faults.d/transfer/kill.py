@@ -1,13 +1,17 @@
 """ops/faults kill: SIGKILL at every step of export, import and follow, of the real process, with no hook in it.
 
 usage: kill.py PROGRAM DIRECTORY CLUSTER SOURCE_URL MARKETPLACE_URL [--rounds N] [--short] [--seed N] [--storage s3]
-               [--only NAME MOMENT [OCCURRENCE] [--then NAME MOMENT [OCCURRENCE]]]
+               [--only NAME MOMENT [OCCURRENCE] [--then NAME MOMENT [OCCURRENCE]]…]
 
 A step is a request that passes one of the proxies: to the source, to the marketplace, to PostgreSQL; and a file that
 appears in the store. With `--storage s3` the store is a bucket of the server at S3_RCLONE_URL, whose folder is
 DIRECTORY/s3/rclone, and a fourth proxy stands before it: then the requests to it are the steps. Scout runs list the
 steps. Then the process is killed at each: before the request is forwarded; midway through the bytes of an artifact, and
 of whatever a bucket is sent or sends; when the server has answered and the client does not know yet.
+
+In the first round each point is alone: one kill, and then all must be well. In later rounds a point is at any time its
+step comes, and three of them come one after another, the earlier ones first, so that each run goes on from what the one
+before was killed in.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from sweep import Tally, Worlds
@@ -28,6 +33,7 @@ from wires import Calm, Cut, Step
 from world import Place, Run, World
 
 SHORT_SECONDS = 90
+KILLS_IN_A_ROW = 3
 MIDWAY_BYTES_MIN = 4096
 PARTS, FILES = "storage: a file begins", "storage: a file is whole"
 FIRST = "first sync, "
@@ -128,6 +134,10 @@ class Point:
         """Whether it is of the first sync of a workspace."""
         return self.name.startswith(FIRST)
 
+    @property
+    def title(self) -> str:
+        return f"{self.name}, {self.moment}"
+
     def trap(self) -> Trap:
         return Trap(self.name.removeprefix(FIRST), self.moment, self.occurrence)
 
@@ -157,37 +167,55 @@ class Sweep:
                         if (name, moment) not in steady.seen}
 
     def round(self, points: list[tuple[str, str]], number: int, deadline: float | None) -> None:
-        """Every point once: in the first round where its step first comes; in later ones anywhere, and once more in the
-        run after it."""
-        for name, moment in points:
-            if deadline and time.monotonic() > deadline:
+        """Every point once."""
+        if number == 0:
+            for name, moment in points:
+                if deadline and time.monotonic() > deadline:
+                    return
+                self.alone(name, moment, anywhere=name.startswith("storage"))
+            return
+        for chain in self.chains(points):
+            reached = self.kill([Point(*each, self.chance.randint(1, self.counts[each])) for each in chain])
+            for each in set(chain) - {(point.name, point.moment) for point in reached}:
+                self.alone(*each, anywhere=True)
+
+    def alone(self, name: str, moment: str, anywhere: bool) -> None:
+        occurrence = self.chance.randint(1, self.counts[name, moment]) if anywhere else 1
+        # A run may have fewer of a step than the scout had: the first is tried then.
+        for each in (occurrence, 1, 1):
+            if self.kill([Point(name, moment, each)]):
                 return
-            anywhere = number or name.startswith("storage")
-            occurrence = self.chance.randint(1, self.counts[name, moment]) if anywhere else 1
-            # A run may have fewer of a step than the scout had: the first is tried then.
-            for each in (occurrence, 1, 1):
-                if self.kill(Point(name, moment, each), self.anywhere() if number else None):
-                    break
-            else:
-                self.missed += 1
-                print(f"  not reached: {name}, {moment}", flush=True)
+        self.missed += 1
+        print(f"  not reached: {name}, {moment}", flush=True)
 
-    def anywhere(self) -> Point:
-        name, moment = self.chance.choice([each for each in sorted(self.counts) if not each[0].startswith(FIRST)])
-        return Point(name, moment, self.chance.randint(1, self.counts[name, moment]))
+    def chains(self, points: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+        """Points by threes, each of another third of a run; those of a first sync by themselves."""
+        place = {point: number for number, point in enumerate(self.counts)}
+        chains = []
+        for some in ([each for each in points if Point(*each).is_first], [each for each in points if not Point(*each).is_first]):
+            some.sort(key=lambda each: place[each])
+            size = -(-len(some) // KILLS_IN_A_ROW)
+            thirds = [some[start:start + size] for start in range(0, len(some), max(1, size))]
+            for third in thirds:
+                self.chance.shuffle(third)
+            chains += [[each for each in chain if each] for chain in zip_longest(*thirds)]
+        return chains
 
-    def kill(self, point: Point, then: Point | None) -> bool:
-        trap = point.trap()
+    def kill(self, points: list[Point]) -> list[Point]:
+        """Kills one run after another, each at its point, and then all must be well. Returns those that were reached."""
+        reached: list[Point] = []
 
-        def harm(world: World) -> bool:
-            killed_run(world, trap)
-            if then and trap.sprung:
-                killed_run(world, then.trap())
-            return trap.sprung
+        def harm(world: World) -> list[str]:
+            for point in points:
+                trap = point.trap()
+                killed_run(world, trap)
+                if trap.sprung:
+                    reached.append(point)
+            return [point.title for point in reached]
 
-        again = f"--only {point}" + (f" --then {then}" if then else "")
-        self.worlds.attempt(f"{point.name}, {point.moment}", again, harm, unseen=point.is_first)
-        return trap.sprung
+        again = f"--only {points[0]}" + "".join(f" --then {point}" for point in points[1:])
+        self.worlds.attempt("; ".join(point.title for point in points), again, harm, unseen=points[0].is_first)
+        return reached
 
     def points(self, is_short: bool) -> list[tuple[str, str]]:
         """All of them; for a sample, first what changes something."""
@@ -207,12 +235,12 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--storage", choices=("file", "s3"), default="file")
     parser.add_argument("--only", nargs="+", metavar="NAME MOMENT [OCCURRENCE]")
-    parser.add_argument("--then", nargs="+", metavar="NAME MOMENT [OCCURRENCE]")
+    parser.add_argument("--then", nargs="+", action="append", default=[], metavar="NAME MOMENT [OCCURRENCE]")
     return parser.parse_args()
 
 
-def named(words: list[str] | None) -> Point | None:
-    return Point(words[0], words[1], int(words[2]) if len(words) > 2 else 1) if words else None
+def named(words: list[str]) -> Point:
+    return Point(words[0], words[1], int(words[2]) if len(words) > 2 else 1)
 
 
 def main() -> None:
@@ -222,9 +250,10 @@ def main() -> None:
     tally = Tally()
     worlds = Worlds(place, tally, "kill --storage s3" if s3_url else "kill")
     sweep = Sweep(worlds, options.seed)
-    if only := named(options.only):
+    if options.only:
+        points = [named(each) for each in (options.only, *options.then)]
         for _ in range(options.rounds):
-            sweep.missed += not sweep.kill(only, named(options.then))
+            sweep.missed += len(points) - len(sweep.kill(points))
     else:
         sweep.scout()
         points = sweep.points(options.short)

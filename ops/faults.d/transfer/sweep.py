@@ -143,22 +143,25 @@ class Worlds:
             self.place.psql("postgres", f"drop database if exists {self.world.name} with (force)")
         self.world = None
 
-    def attempt(self, name: str, again: str, harm: Callable[[World], bool], unseen: bool = False) -> None:
-        """One fault in a world: `harm` does it and says whether it happened; then all must be well."""
+    def attempt(self, name: str, again: str, harm: Callable[[World], bool | list[str]], unseen: bool = False) -> None:
+        """One fault in a world, or several: `harm` does it and says whether it happened, or the names of what did; then
+        all must be well."""
         world = self.unseen() if unseen else self.current()
         try:
             happened = harm(world)
+            names = (isinstance(happened, list) and happened) or [name]
             problems, runs = aftermath(world, self.verifier)
             if not happened and not problems:
                 return
             self.tally.runs[runs] += 1
         except Exception:
+            names = [name]
             problems = [traceback.format_exc()]
         if unseen:
             self.points = WORLD_POINTS
-        self.tally.tried[name] += 1
+        self.tally.tried.update(names)
         if not problems:
-            self.tally.survived[name] += 1
+            self.tally.survived.update(names)
             return
         self.place.board.plan = Calm()
         self.fell(world, name, again, problems)
