@@ -20,7 +20,7 @@ extension FollowJob {
         try outcome.note(error, of: one)
       }
     }
-    for (one, listed) in zip(suspects, try await versions(of: suspects, among: imported.count, in: state.workspace))
+    for (one, listed) in zip(suspects, try await versions(of: suspects, among: imported, in: state.workspace))
     where !context.isStopping() {
       do {
         for version in one.versions {
@@ -51,12 +51,15 @@ extension FollowJob {
   /// The versions that the registry lists of each suspect: in one listing of all that carry the workspace's tag, where so
   /// many are suspected that it costs less than one for each. What it lacks is asked for like anything that is missing.
   private func versions(
-    of suspects: [Imported], among count: Int, in workspace: WorkspaceID
+    of suspects: [Imported], among all: [Imported], in workspace: WorkspaceID
   ) async throws -> [Result<[ModelVersion], any Error>] {
-    if suspects.count >= context.options.modelsListedAtOnceMin, suspects.count * 2 >= count {
+    let count = all.reduce(0) { $0 + $1.versions.count }
+    if suspects.count >= context.options.modelsListedAtOnceMin, suspects.count * 2 >= all.count,
+      count <= RegistryReading.versionsListedAtOnceMax
+    {
       do {
-        let all = try await target.registry.modelVersions(tagged: Tag(OwnTags.workspace, workspace.text))
-        let named = Dictionary(grouping: all) { Array($0.name.utf8) }
+        let found = try await target.registry.modelVersions(tagged: Tag(OwnTags.workspace, workspace.text))
+        let named = Dictionary(grouping: found) { Array($0.name.utf8) }
         return suspects.map { .success(named[Array($0.marketplace.name.utf8)] ?? []) }
       } catch let error as RegistryError {
         guard error.mayComeInParts else { return suspects.map { _ in .failure(error) } }
