@@ -201,11 +201,11 @@ extension World {
     }
   }
 
-  /// A team deletes all its models, one by one, and nothing else. What is left must show that its registry is seen.
+  /// A team deletes all its models, one by one, and nothing else. What is left must show that its registry is seen, and
+  /// what was seen of it may be long gone.
   func leave(_ index: Int) {
     let registry = sources[index].registry
-    let versions = registry.models.values.flatMap(\.all)
-    guard versions.allSatisfy({ $0.runID != nil || $0.source.hasPrefix("models:/m-") }) else { return }
+    guard !registry.hasVersionsOfNothing else { return }
     note("\(registry.id) is left")
     for name in registry.models.keys.sorted() {
       tick()

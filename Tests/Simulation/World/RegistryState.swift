@@ -66,6 +66,8 @@ final class RegistryState {
   /// What `MLmodel` says, by the source of the version.
   var mlmodels: [String: (flavors: [String], signature: [String: String])] = [:]
   var sight: Sight = .ordinary
+  /// Whether there was ever a version with neither run nor logged model behind it.
+  private(set) var hasVersionsOfNothing = false
   /// When a version under this name last did not exist, for whoever was told so.
   private(set) var lastAbsent: [Place: Int64] = [:]
   private var idNext = 1
@@ -141,6 +143,7 @@ final class RegistryState {
     model.versions[version.version] = version
     model.lastUpdated = now
     models[ByteName(name)] = model
+    if runID == nil, !source.hasPrefix("models:/m-") { hasVersionsOfNothing = true }
     return version
   }
 
