@@ -143,7 +143,13 @@ public final class Simulation {
   private func settle() {
     while !world.late.isEmpty { world.deliverLate() }
     if world.apart.once(in: 6) { world.leave(world.apart.below(world.sources.count)) }
-    for site in world.sources { site.registry.sight = .ordinary }
+    for site in world.sources {
+      site.registry.sight = .ordinary
+      // Where nothing is left that ever was seen, a registry without this experiment can never show that it is seen.
+      if site.registry.models.isEmpty, site.registry.hasVersionsOfNothing {
+        site.registry.experiments["0"]?.name = "Default"
+      }
+    }
     world.marketplace.sight = .ordinary
     if world.dice.once(in: 2) { for index in world.sources.indices { world.sources[index].isConfigured = true } }
     world.clock += 86_400_000
