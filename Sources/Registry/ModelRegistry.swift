@@ -135,8 +135,6 @@ public protocol ModelRegistry: Sendable {
   func linkOutputs(run id: String, models: [ModelOutput]) async throws
   /// Sets status, end time or name of a run; what is `nil` stays.
   func updateRun(_ id: String, status: String?, endTime: Int64?, name: String?) async throws
-  /// Sets one tag of a run.
-  func setTag(_ tag: Tag, ofRun id: String) async throws
   /// Marks a run deleted; done as well when it is.
   func deleteRun(_ id: String) async throws
   /// Every run of these experiments, deleted ones too, with a tag of exactly this key and value, oldest

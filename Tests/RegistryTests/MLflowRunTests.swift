@@ -47,7 +47,7 @@ struct MLflowRunTests {
       name: "iris", digest: "52173b19", sourceType: "code", source: "{}", schema: "{\"a\":1}", profile: nil,
       tags: [Tag("mlflow.data.context", "training")])
     for _ in 1...2 { try await registry.logInputs(run: run.id, datasets: [input]) }
-    try await registry.setTag(Tag("git", "abc"), ofRun: run.id)
+    try await registry.logBatch(run: run.id, metrics: [], params: [], tags: [Tag("git", "abc")])
     try await registry.updateRun(run.id, status: "FINISHED", endTime: 1_700_000_009_999, name: "renamed")
 
     let read = try #require(try await registry.run(run.id))

@@ -32,7 +32,7 @@ struct FirstJobRequestsTests {
       #expect(target.count(.createExperiment) <= (version == 1 ? JobOptions().modelsConcurrent : 0))
       // One search for each version, and one for all that were written, when they are looked at once more.
       #expect(target.count(.versionsTagged) == Self.models + 1)
-      #expect(target.count(.modelVersions) == 0 && target.count(.setRunTag) == 0)
+      #expect(target.count(.modelVersions) == 0)
       for number in 1...Self.models where version == 1 {
         try await source.register("model-\(number)", stage: "Production")
       }

@@ -169,18 +169,6 @@ extension MLflowRegistry {
       as: Wire.Nothing.self, idempotent: true, operation: "updating run \(id.shown)")
   }
 
-  /// Sets one tag of a run.
-  public func setTag(_ tag: Tag, ofRun id: String) async throws {
-    struct Content: Encodable {
-      var run_id: String
-      var key: String
-      var value: String
-    }
-    _ = try await send(
-      .POST, "runs/set-tag", Content(run_id: id, key: tag.key, value: tag.value), as: Wire.Nothing.self,
-      idempotent: true, operation: "tagging run \(id.shown)")
-  }
-
   /// Marks a run deleted; done as well when it is, or when it does not exist.
   public func deleteRun(_ id: String) async throws {
     struct Content: Encodable {

@@ -164,10 +164,6 @@ extension SimulatedRegistry {
     }
   }
 
-  func setTag(_ tag: Tag, ofRun id: String) async throws {
-    try await write("tag a run") { try changeRun(id) { $0.tags = $0.tags.filter { $0.key != tag.key } + [tag] } }
-  }
-
   func deleteRun(_ id: String) async throws {
     try await write("delete a run") {
       guard state.runs[id] != nil else { throw absent("run \(id)") }

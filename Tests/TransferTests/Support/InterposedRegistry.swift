@@ -11,7 +11,7 @@ final class InterposedRegistry: ModelRegistry {
     case download, upload
     case createRegisteredModel, updateRegisteredModel, setModelTag, createModelVersion, updateModelVersion
     case setVersionTag, transitionStage, setAlias, deleteAlias, deleteModelVersion, versionsTagged
-    case createExperiment, createRun, logBatch, logInputs, linkOutputs, updateRun, setRunTag, deleteRun, runsTagged
+    case createExperiment, createRun, logBatch, logInputs, linkOutputs, updateRun, deleteRun, runsTagged
     case createLoggedModel, finalizeLoggedModel, loggedModelsTagged
     case unfinishedRuns, unfinishedLoggedModels
     case experimentsTagged, restoreRun, deleteLoggedModel, logModelParams, logModelMetrics
@@ -21,7 +21,7 @@ final class InterposedRegistry: ModelRegistry {
       switch self {
       case .upload, .createRegisteredModel, .updateRegisteredModel, .setModelTag, .createModelVersion,
         .updateModelVersion, .setVersionTag, .transitionStage, .setAlias, .deleteAlias, .deleteModelVersion,
-        .createExperiment, .createRun, .logBatch, .logInputs, .linkOutputs, .updateRun, .setRunTag, .deleteRun,
+        .createExperiment, .createRun, .logBatch, .logInputs, .linkOutputs, .updateRun, .deleteRun,
         .createLoggedModel, .finalizeLoggedModel, .restoreRun, .deleteLoggedModel, .logModelParams,
         .logModelMetrics:
         true
@@ -267,10 +267,6 @@ final class InterposedRegistry: ModelRegistry {
 
   func updateRun(_ id: String, status: String?, endTime: Int64?, name: String?) async throws {
     try await through(.updateRun) { try await base.updateRun(id, status: status, endTime: endTime, name: name) }
-  }
-
-  func setTag(_ tag: Tag, ofRun id: String) async throws {
-    try await through(.setRunTag) { try await base.setTag(tag, ofRun: id) }
   }
 
   func deleteRun(_ id: String) async throws { try await through(.deleteRun) { try await base.deleteRun(id) } }

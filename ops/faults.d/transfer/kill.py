@@ -168,13 +168,18 @@ class Sweep:
 
     def round(self, points: list[tuple[str, str]], number: int, deadline: float | None) -> None:
         """Every point once."""
+        def is_over() -> bool:
+            return deadline is not None and time.monotonic() > deadline
+
         if number == 0:
             for name, moment in points:
-                if deadline and time.monotonic() > deadline:
+                if is_over():
                     return
                 self.alone(name, moment, anywhere=name.startswith("storage"))
             return
         for chain in self.chains(points):
+            if is_over():
+                return
             reached = self.kill([Point(*each, self.chance.randint(1, self.counts[each])) for each in chain])
             for each in set(chain) - {(point.name, point.moment) for point in reached}:
                 self.alone(*each, anywhere=True)
