@@ -62,12 +62,60 @@ import Testing
     #expect(state.count == 0)
     _ = state.acquire(state.reserveID(), 1)
     _ = state.opened("a")
-    _ = state.acquire(state.reserveID(), 2)
+    let second = state.reserveID()
+    _ = state.acquire(second, 2)
+    _ = state.waitedLong(second)
     _ = state.opened("b")
     _ = state.acquire(state.reserveID(), 3)
     let result6 = state.discarded()
     #expect(result6)
     #expect(state.count == 2)
+  }
+
+  @Test("another connection is opened only for who has waited long and waits still")
+  func waitedLong() {
+    var state = State(connectionsMax: 2)
+    let first = state.reserveID()
+    #expect(waits(state.acquire(first, 1)) == true)
+    _ = state.opened("a")
+    let (second, third) = (state.reserveID(), state.reserveID())
+    let secondWaits = waits(state.acquire(second, 2))
+    #expect(secondWaits == false)
+    _ = state.acquire(third, 3)
+    let opens = state.waitedLong(second)
+    #expect(opens)
+    let opensBeyondTheBound = state.waitedLong(third)
+    #expect(!opensBeyondTheBound)
+    guard case .resume(2, "b") = state.opened("b"), case .resume(3, "a") = state.offer("a") else {
+      Issue.record("both are served, in the order they came")
+      return
+    }
+    let opensForNobody = state.waitedLong(third)
+    #expect(!opensForNobody)
+    #expect(state.count == 2)
+  }
+
+  @Test("a lease leaves the last idle connection to the work")
+  func lease() {
+    var state = State(connectionsMax: 2)
+    _ = state.acquire(state.reserveID(), 1)
+    _ = state.opened("a")
+    _ = state.offer("a")
+    guard case .open = state.lease() else {
+      Issue.record("a connection of its own is opened")
+      return
+    }
+    #expect(state.count == 2)
+    #expect(state.idleCount == 1)
+    _ = state.offer("b")
+    guard case .take("a") = state.lease() else {
+      Issue.record("of two idle ones the one that was used longer ago")
+      return
+    }
+    guard case .wait = state.lease() else {
+      Issue.record("there are as many as there may be, and the last idle one is not given")
+      return
+    }
   }
 
   @Test("a connection that comes back to a closed pool is closed")

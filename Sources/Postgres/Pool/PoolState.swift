@@ -1,11 +1,19 @@
 /// Who holds which connection, and who waits: pure decisions, no I/O.
 ///
-/// Waiters are served in the order they came. The most recently used idle connection goes out first.
+/// Waiters are served in the order they came. The most recently used idle connection goes out first. Beside those that
+/// are there, another is opened only for who has waited for a while: what a connection plans for its first append costs
+/// more than a short wait for one that has its plans.
 struct PoolState<Connection, Waiter> {
   enum Acquire {
     case take(Connection)
     case wait(opensConnection: Bool)
     case closed
+  }
+
+  enum Lease {
+    case take(Connection)
+    case open
+    case wait
   }
 
   enum Offer {
@@ -34,6 +42,15 @@ struct PoolState<Connection, Waiter> {
     return idle.popLast()
   }
 
+  /// A connection for long. The last idle one stays where it is, for it has its plans; a lease needs none.
+  mutating func lease() -> Lease {
+    guard !isClosed, waiters.isEmpty else { return .wait }
+    if idle.count > 1 { return .take(idle.removeFirst()) }
+    guard count < connectionsMax else { return .wait }
+    count += 1
+    return .open
+  }
+
   mutating func reserveID() -> Int {
     nextID += 1
     return nextID
@@ -43,7 +60,14 @@ struct PoolState<Connection, Waiter> {
     if isClosed { return .closed }
     if let connection = takeIdle() { return .take(connection) }
     waiters.append((id, waiter))
-    return .wait(opensConnection: startOpening())
+    return .wait(opensConnection: count == 0 && startOpening())
+  }
+
+  /// Somebody has waited for a while.
+  ///
+  /// - Returns: whether another connection has to be opened.
+  mutating func waitedLong(_ id: Int) -> Bool {
+    waiters.contains { $0.id == id } && startOpening()
   }
 
   /// Takes a waiter out that was cancelled or has waited too long.

@@ -2,7 +2,7 @@
 ///
 /// A piece of work is one synchronous closure that runs on the thread of its connection, so that nothing can
 /// come between its statements and nothing slow can be awaited inside a transaction. Connections are opened when
-/// first needed, and again when they broke. Cancelling the calling task cancels the statement at the server and
+/// first needed, further ones when somebody has waited for a while, and again when they broke. Cancelling the calling task cancels the statement at the server and
 /// throws `CancellationError`.
 ///
 /// A closure may run twice: when its connection turns out to be dead before anything has happened on it, the work
@@ -57,7 +57,19 @@ public final class PostgresPool: Sendable {
   ///
   /// - Throws: ``PostgresError``; `CancellationError`.
   public func lease() async throws -> SessionLease {
-    SessionLease(try await acquire(), of: self)
+    try Task.checkCancellation()
+    switch state.withLock({ $0.lease() }) {
+    case .take(let connection): return SessionLease(connection, of: self)
+    case .wait: return SessionLease(try await acquire(), of: self)
+    case .open:
+      do {
+        return SessionLease(try await Connection.open(configuration.settings), of: self)
+      } catch {
+        if state.withLock({ $0.discarded() }) { startOpening() }
+        resumeClosersIfEmpty()
+        throw error
+      }
+    }
   }
 
   /// Notifications on `channels`, over a connection of their own that does not count for `connectionsMax`.
@@ -107,7 +119,10 @@ extension PostgresPool {
     if let connection = state.withLock({ $0.takeIdle() }) { return connection }
     let id = state.withLock { $0.reserveID() }
     let timer = Task { [self] in
-      try await Task.sleep(for: configuration.acquireTimeout)
+      let patience = min(configuration.openingDelay, configuration.acquireTimeout)
+      try await Task.sleep(for: patience)
+      if state.withLock({ $0.waitedLong(id) }) { startOpening() }
+      try await Task.sleep(for: configuration.acquireTimeout - patience)
       fail(id, acquireTimedOut())
     }
     defer { timer.cancel() }

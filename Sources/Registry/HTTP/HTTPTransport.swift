@@ -56,6 +56,7 @@ final class HTTPTransport: Sendable {
     // Retries are this policy's business; the client's own would hide a refused connection until its
     // time-out.
     settings.connectionPool.retryConnectionEstablishment = false
+    settings.http1_1ConnectionDebugInitializer = ReadCoalescer.add
     client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
   }
 

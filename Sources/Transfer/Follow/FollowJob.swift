@@ -65,6 +65,7 @@ struct FollowJob: Sendable {
     // An error that ends the run lets what is under way come to its event: a change that is made and not recorded would
     // pass for somebody's hand.
     let failure = FirstError()
+    let latest = LatestState(state, history: history)
     let parts = try await concurrently(
       byName(changes.filter { $0.to != nil || mayWithdraw }), limit: context.options.modelsConcurrent
     ) { changes in
@@ -74,7 +75,7 @@ struct FollowJob: Sendable {
           part.items.append(Item(.left, model: change.model.name, version: change.version))
           continue
         }
-        do { try await apply(change, in: state, outcome: &part) } catch { failure.note(error) }
+        do { try await apply(change, latest, outcome: &part) } catch { failure.note(error) }
       }
       return part
     }
@@ -127,7 +128,7 @@ struct FollowJob: Sendable {
       trouble: Trouble("name_collision", heir.keeps(name, from: model), retriable: false))
   }
 
-  private func apply(_ change: PromotionChange, in state: WorkspaceState, outcome: inout Outcome) async throws {
+  private func apply(_ change: PromotionChange, _ latest: LatestState, outcome: inout Outcome) async throws {
     guard let name = change.model.marketplace[target.id]?.name else { return }
     guard !context.options.isDryRun else {
       outcome.items.append(item(change, name: name))
@@ -135,7 +136,7 @@ struct FollowJob: Sendable {
     }
     do {
       let done = try await locks.ifFree(change.model.id.stream) { lock in
-        try await holding(lock).applyLocked(change, in: state, name: name)
+        try await holding(lock).applyLocked(change, latest, name: name)
       }
       guard let done else {
         outcome.items.append(Item(.busy, model: change.model.name))
@@ -161,13 +162,12 @@ struct FollowJob: Sendable {
   /// - Returns: what was done, or `nil` when nothing is due any more.
   /// - Throws: ``Trouble`` when the history does not hold still.
   private func applyLocked(
-    _ planned: PromotionChange, in known: WorkspaceState, name: String
+    _ planned: PromotionChange, _ latest: LatestState, name: String
   ) async throws -> (PromotionChange, [Int64])? {
     let id = planned.model.id
-    var state = known
     var hasTouched = false
     for _ in 1...Self.attemptsMax {
-      state = try await history.load(known.workspace, from: state)
+      let state = try await latest.load()
       guard let model = state.models[id] else { return nil }
       let change = state.promotionChange(of: model, target: target.id)
       // A withdrawal that was not planned was not counted against the limit either: the next run sees to it.

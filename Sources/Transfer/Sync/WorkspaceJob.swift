@@ -87,9 +87,9 @@ struct WorkspaceJob: Sendable {
       for due in fresh { state.assume(exported: due) }
       return
     }
-    let known = state
+    let latest = LatestState(state, history: history)
     let results = try await eachModel(fresh) { [self] due in
-      try await transfer(due, known: known) { state in
+      try await transfer(due, latest) { state in
         state.exportsDue(now: context.now(), retryFailed: true).first { $0.isSame(as: due) }
       } work: { due, context in
         try await ExportJob(context: context, workspace: workspace, known: source).run(due)
@@ -114,8 +114,9 @@ struct WorkspaceJob: Sendable {
       for due in fresh { outcome.report.items.append(try await plan(due, known, &state, target)) }
     } else if !fresh.isEmpty {
       let known = state
+      let latest = LatestState(state, history: history)
       let results = try await eachModel(fresh) { [self] due in
-        try await transfer(due, known: known) { state in
+        try await transfer(due, latest) { state in
           state.importsDue(target: target.id, now: context.now(), retryFailed: true).first { $0.isSame(as: due) }
         } work: { [known] due, context in
           guard let export = due.version.export else { return (Item(.busy, model: due.model.name), []) }
@@ -156,13 +157,13 @@ struct WorkspaceJob: Sendable {
   /// Does one piece of work under the model's lock, on the history as it is then: what another run has done in the
   /// meantime is not done again. The work is given a context that records only while the lock is held.
   private func transfer(
-    _ due: DueTransfer, known: WorkspaceState, stillDue: @Sendable (WorkspaceState) -> DueTransfer?,
+    _ due: DueTransfer, _ latest: LatestState, stillDue: @Sendable (WorkspaceState) -> DueTransfer?,
     work: @Sendable (DueTransfer, JobContext) async throws -> (Item, [Int64])
   ) async throws -> (Item, [Int64])? {
     guard !context.isStopping() else { return (Item(.left, model: due.model.name, version: due.version.number), []) }
     do {
       let done: (Item, [Int64])?? = try await locks.ifFree(due.model.id.stream) { lock in
-        let state = try await history.load(workspace.id, from: known)
+        let state = try await latest.load()
         guard let due = stillDue(state) else { return nil }
         return try await work(due, context.holding(lock))
       }

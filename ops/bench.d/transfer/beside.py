@@ -10,9 +10,10 @@ and writes what it is given.
 
 import: ours imports what it exported, from a workspace of its own each round; the other tool imports what it exported into a
 server that keeps artifacts on the importer's own disk, from one that does too, the only pair of which it imports anything; the bare loop sends
-for each version as many requests of the same kinds, from files that it holds in memory. They are not the same to the letter: it
-looks for versions by name where ours looks by tag, which costs a server more, and gives what it makes fewer tags. Each finds
-the registry without models.
+the requests that ours sends, with tags, filters and orders of the same kind, from files that it holds in memory. Each finds the
+registry without models.
+
+What was written before lies on the disk when each begins.
 
 Of a last one it is told, without a goal, what the fewest requests come to that make the copy: a loop that looks at nothing
 before it makes it, neither finds what an earlier attempt left nor notices what went wrong, and keeps no record.
@@ -33,11 +34,18 @@ import urllib.parse
 from pathlib import Path
 
 from program import Program, log_lines, logged_reads, measured
-from rest import MLMODEL, Registry, together
+from rest import MLMODEL, Registry, logged, together
 
 BYTES = 1_000_000
 THREADS = 8
 WORKSPACE = "marketplace.source.workspace"
+FILES = "/api/2.0/mlflow-artifacts/artifacts"
+# How ours wants versions listed.
+BY_NUMBER = {"max_results": 1000, "order_by": ["name ASC", "version_number ASC"]}
+
+
+def tag(name: str, value: str) -> dict[str, str]:
+    return {"key": f"marketplace.{name}", "value": value}
 
 
 def empty(registry: Registry) -> None:
@@ -98,6 +106,7 @@ class Bench:
     def our_export(self, name: str) -> float:
         program = self.program(name, marketplace=False)
         before = len(logged_reads(self.logs["source"]))
+        os.sync()
         exported = program.run("sync")
         self.asked = logged_reads(self.logs["source"])[before:]
         assert exported.count("exported") == len(self.models), exported.report
@@ -108,6 +117,7 @@ class Bench:
         program = self.program(name, marketplace=True)
         program.run("observe")
         program.run("export")
+        os.sync()
         before = self.requests()
         imported = program.run("import")
         self.import_requests = self.requests()["destination"] - before["destination"]
@@ -123,6 +133,7 @@ class Bench:
 
     def peer(self, url: str, *arguments: object) -> float:
         environment = {**os.environ, "MLFLOW_TRACKING_URI": url, "GIT_PYTHON_REFRESH": "quiet", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        os.sync()
         call = measured([str(each) for each in arguments], environment, self.root)
         assert call.status == 0, call.errors[-2000:]
         return call.seconds
@@ -148,6 +159,7 @@ class Bench:
 
     def bare_export(self, name: str) -> float:
         directory = self.root / name
+        os.sync()
         start = time.perf_counter()
         together([lambda path=path: self.bare_read(path, directory) for path in self.asked], THREADS)
         seconds = time.perf_counter() - start
@@ -165,37 +177,55 @@ class Bench:
 
     def bare_import(self, name: str) -> float:
         files = {model: random.Random(model).randbytes(BYTES) for model in self.models}
+        os.sync()
         start = time.perf_counter()
         self.destination.models()
-        experiment = self.destination.experiment(f"{name}/study", [{"key": WORKSPACE, "value": name}])
-        together([lambda model=model: self.bare_make(name, f"{name}.{model}", experiment, files[model]) for model in self.models],
-                 THREADS)
+        experiment = self.destination.experiment(f"{name}/study", [tag("source.workspace", name)])
+        together([lambda model=model: self.bare_make(name, model, experiment, files[model]) for model in self.models], THREADS)
         self.destination.models()
-        self.destination.get("model-versions/search", filter=f"tags.`{WORKSPACE}` = '{name}'")
+        self.destination.get("model-versions/search", filter=f"tags.`{WORKSPACE}` = '{name}'", **BY_NUMBER)
         return time.perf_counter() - start
 
-    def bare_make(self, name: str, model: str, experiment: str, data: bytes) -> None:
-        """As many requests as ours sends for a version, kind by kind: to look, to make, and to look again."""
-        workspace = {"key": WORKSPACE, "value": name}
-        post, get = self.destination.post, self.destination.get
+    def bare_make(self, workspace: str, model: str, experiment: str, data: bytes) -> None:
+        """The requests that ours sends for a version: to look, to make, and to look again."""
+        post, get, now, name = self.destination.post, self.destination.get, int(time.time() * 1000), f"{workspace}.{model}"
+        source_run = hashlib.md5(model.encode(), usedforsecurity=False).hexdigest()
+        run_key, version_key = f"run/{workspace}/{source_run}", f"{workspace}/{source_run}/2/{now}/1"
+        place, export = tag("source.workspace", workspace), tag("export_id", source_run)
         for each in (data, MLMODEL.encode()):
             hashlib.sha256(each).hexdigest()
-        post("registered-models/create", name=model, tags=[workspace])
-        post("experiments/search", filter=f"tags.`{WORKSPACE}` = '{name}'", max_results=1000)
-        for _ in ("before", "after"):
-            post("runs/search", experiment_ids=[experiment], filter=f"tags.`marketplace.source_key` = '{model}'", run_view_type="ALL")
-        self.destination.add_version(model, experiment, data, "Production")
-        # Tags are not looked at: the name finds it as well.
-        made, = get("model-versions/search", filter=f"name = '{model}'")["model_versions"]
-        root = made["source"].removeprefix("mlflow-artifacts:").lstrip("/")
-        for folder in (root.removesuffix("/model"), root):
-            self.destination.request("GET", f"/api/2.0/mlflow-artifacts/artifacts?path={urllib.parse.quote(folder, safe='')}")
-        post("registered-models/alias", name=model, alias="champion", version=made["version"])
+        post("registered-models/create", name=name, description=f"{model}, measured", tags=[place, tag("source.model", model)])
+        post("experiments/search", filter=f"tags.`{WORKSPACE}` = '{workspace}'", max_results=1000, view_type="ALL",
+             order_by=["creation_time ASC", "experiment_id ASC"])
+
+        def search_run() -> None:
+            post("runs/search", experiment_ids=[experiment], filter=f"tags.`marketplace.source_key` = '{run_key}'",
+                 max_results=1000, run_view_type="ALL", order_by=["attributes.start_time ASC"])
+
+        search_run()
+        run = post("runs/create", experiment_id=experiment, run_name=f"{model} run", start_time=now, user_id="bench",
+                   tags=[tag("source_key", run_key), tag("source.run_id", source_run), place, export])["run"]["info"]
+        search_run()
+        self.destination.put_file(run["artifact_uri"], "model/MLmodel", MLMODEL.encode())
+        self.destination.put_file(run["artifact_uri"], "model/model.pkl", data)
+        for folder in ("", "/model"):
+            root = run["artifact_uri"].removeprefix("mlflow-artifacts:").lstrip("/")
+            self.destination.request("GET", f"{FILES}?path={urllib.parse.quote(root + folder, safe='')}")
+        post("runs/update", run_id=run["run_id"], run_name=f"{model} run", status="FINISHED", end_time=now + 1000)
+        post("runs/log-batch", run_id=run["run_id"], tags=[{"key": "cohort", "value": "2025-H2"}, tag("complete", "true")],
+             **logged(now))
+        made = post("model-versions/create", name=name, description="", run_id=run["run_id"], source=f"{run['artifact_uri']}/model",
+                    tags=[tag("source_key", version_key), place, tag("source.model", model), tag("source.version", "2"), export])
+        number = made["model_version"]["version"]
+        get("model-versions/search", filter=f"tags.`marketplace.source_key` = '{version_key}'", **BY_NUMBER)
+        post("model-versions/transition-stage", name=name, version=number, stage="Production", archive_existing_versions=True)
+        post("registered-models/alias", name=name, alias="champion", version=number)
 
     # The fewest requests.
 
     def least_export(self, name: str) -> float:
         directory = self.root / name
+        os.sync()
         start = time.perf_counter()
         wanted = [version for model in self.source.models() for version in model.get("latest_versions", [])
                   if version["current_stage"] == "Production"]
@@ -231,6 +261,7 @@ class Bench:
 
     def least_import(self, name: str) -> float:
         files = {model: random.Random(model).randbytes(BYTES) for model in self.models}
+        os.sync()
         start = time.perf_counter()
         experiment = self.destination.experiment(f"{name}/study")
         together([lambda model=model: self.least_make(f"{name}.{model}", experiment, files[model]) for model in self.models], THREADS)

@@ -22,6 +22,12 @@ utc_time_created: '2026-01-01 00:00:00.000000'
 """
 
 
+def logged(now: int) -> dict[str, list]:
+    """What a run has logged."""
+    metrics = [{"key": "loss", "value": 1 / (step + 1), "timestamp": now + step, "step": step} for step in range(20)]
+    return {"metrics": metrics, "params": [{"key": f"param {n}", "value": str(n)} for n in range(5)]}
+
+
 class Registry:
     """One MLflow server, or one workspace of it."""
 
@@ -62,7 +68,7 @@ class Registry:
         return self.call("POST", path, body)
 
     def get(self, path: str, **query: object) -> dict:
-        return self.call("GET", f"{path}?{urllib.parse.urlencode(query)}")
+        return self.call("GET", f"{path}?{urllib.parse.urlencode(query, doseq=True)}")
 
     def put_file(self, artifact_uri: str, path: str, data: bytes) -> None:
         """Through the server, or on this disk where the server keeps its artifacts there."""
@@ -83,12 +89,7 @@ class Registry:
         now = int(time.time() * 1000)
         tags = [{"key": "mlflow.runName", "value": f"{model} run"}, {"key": "cohort", "value": "2025-H2"}]
         run = self.post("runs/create", experiment_id=experiment, start_time=now, user_id="bench", tags=tags)["run"]["info"]
-        self.post(
-            "runs/log-batch",
-            run_id=run["run_id"],
-            metrics=[{"key": "loss", "value": 1 / (step + 1), "timestamp": now + step, "step": step} for step in range(20)],
-            params=[{"key": f"param {n}", "value": str(n)} for n in range(5)],
-        )
+        self.post("runs/log-batch", run_id=run["run_id"], **logged(now))
         self.put_file(run["artifact_uri"], "model/MLmodel", MLMODEL.encode())
         self.put_file(run["artifact_uri"], "model/model.pkl", data)
         self.post("runs/update", run_id=run["run_id"], status="FINISHED", end_time=now + 1000)
