@@ -32,6 +32,21 @@ struct TransferDecisionTests {
     #expect(world.state.exportsDue(now: 0, retryFailed: false) == [])
   }
 
+  @Test("can be asked of one model")
+  func ofOneModel() throws {
+    var (world, model, created) = try promoted()
+    world.register("other", stage: "Production")
+    world.observe()
+    let other = try #require(world.model("other"))
+    #expect(world.state.exportsDue(now: 0, retryFailed: false).count == 2)
+    let due = world.state.exportsDue(of: other.id, now: 0, retryFailed: false)
+    #expect(due.map(\.model.id) == [other.id])
+    world.append(.exported(model, version: 1, created: created))
+    #expect(world.state.exportsDue(of: model.id, now: 0, retryFailed: false) == [])
+    #expect(world.state.importsDue(of: model.id, target: "marketplace", now: 0, retryFailed: false).count == 1)
+    #expect(world.state.importsDue(of: other.id, target: "marketplace", now: 0, retryFailed: false) == [])
+  }
+
   @Test("is the next generation of an export that was found rotten")
   func invalidated() throws {
     var (world, model, created) = try promoted()

@@ -7,9 +7,9 @@ public struct DueTransfer: Hashable, Sendable {
   /// Why it is not tried now, if it is not: the failure that stands.
   public let held: TransferFailure?
 
-  /// Whether both are about one version, whatever became of it in between.
-  public func isSame(as other: DueTransfer) -> Bool {
-    model.id == other.model.id && version.number == other.version.number && version.created == other.version.created
+  /// Whether both, of one model, are about one version, whatever became of it in between.
+  public func isSameVersion(as other: DueTransfer) -> Bool {
+    version.number == other.version.number && version.created == other.version.created
   }
 }
 
@@ -20,16 +20,22 @@ extension WorkspaceState {
   /// Promoted versions without a live export, by model id and number. One whose last failure is permanent is held back for
   /// a week, unless `retryFailed`.
   ///
-  /// - Parameter now: our clock, in milliseconds since 1970.
-  public func exportsDue(now: Int64, retryFailed: Bool) -> [DueTransfer] {
-    due(now: now, retryFailed: retryFailed) { version in
+  /// - Parameters:
+  ///   - model: the one model that is asked about; all of them without it.
+  ///   - now: our clock, in milliseconds since 1970.
+  public func exportsDue(of model: ModelID? = nil, now: Int64, retryFailed: Bool) -> [DueTransfer] {
+    due(of: model, now: now, retryFailed: retryFailed) { version in
       version.export == nil ? .some(version.exportFailure) : nil
     }
   }
 
   /// Promoted versions with a live export and no live import at `target`, however old the export is.
-  public func importsDue(target: String, now: Int64, retryFailed: Bool) -> [DueTransfer] {
-    due(now: now, retryFailed: retryFailed) { version in
+  ///
+  /// - Parameters: as for ``exportsDue(of:now:retryFailed:)``.
+  public func importsDue(
+    of model: ModelID? = nil, target: String, now: Int64, retryFailed: Bool
+  ) -> [DueTransfer] {
+    due(of: model, now: now, retryFailed: retryFailed) { version in
       guard version.export != nil, version.imports[target]?.live == nil else { return nil }
       // A failure of an earlier export says nothing about this one.
       let failure = version.imports[target]?.failure
@@ -38,9 +44,10 @@ extension WorkspaceState {
   }
 
   private func due(
-    now: Int64, retryFailed: Bool, pending: (VersionState) -> TransferFailure??
+    of model: ModelID?, now: Int64, retryFailed: Bool, pending: (VersionState) -> TransferFailure??
   ) -> [DueTransfer] {
-    models.values.sorted { $0.id < $1.id }.flatMap { model in
+    let asked = model.map { models[$0].map { [$0] } ?? [] } ?? models.values.sorted { $0.id < $1.id }
+    return asked.flatMap { model in
       promoted(of: model).compactMap { version in
         guard let failure = pending(version) else { return nil }
         let isHeld =

@@ -90,7 +90,7 @@ struct WorkspaceJob: Sendable {
     let latest = LatestState(state, history: history)
     let results = try await eachModel(fresh) { [self] due in
       try await transfer(due, latest) { state in
-        state.exportsDue(now: context.now(), retryFailed: true).first { $0.isSame(as: due) }
+        state.exportsDue(of: due.model.id, now: context.now(), retryFailed: true).first { $0.isSameVersion(as: due) }
       } work: { due, context in
         try await ExportJob(context: context, workspace: workspace, known: source).run(due)
       }
@@ -117,7 +117,8 @@ struct WorkspaceJob: Sendable {
       let latest = LatestState(state, history: history)
       let results = try await eachModel(fresh) { [self] due in
         try await transfer(due, latest) { state in
-          state.importsDue(target: target.id, now: context.now(), retryFailed: true).first { $0.isSame(as: due) }
+          state.importsDue(of: due.model.id, target: target.id, now: context.now(), retryFailed: true)
+            .first { $0.isSameVersion(as: due) }
         } work: { [known] due, context in
           guard let export = due.version.export else { return (Item(.busy, model: due.model.name), []) }
           let job = ImportJob(context: context, target: target, state: known, locks: locks, names: names)
