@@ -1,9 +1,9 @@
 /// A bounded set of connections to one database.
 ///
 /// A piece of work is one synchronous closure that runs on the thread of its connection, so that nothing can
-/// come between its statements and nothing slow can be awaited inside a transaction. Connections are opened when
-/// first needed, further ones when somebody has waited for a while, and again when they broke. Cancelling the calling task cancels the statement at the server and
-/// throws `CancellationError`.
+/// come between its statements and nothing slow can be awaited inside a transaction. The first connection is opened when
+/// it is needed, further ones when somebody has waited for a while, and all again when they broke. Cancelling the calling
+/// task cancels the statement at the server and throws `CancellationError`.
 ///
 /// A closure may run twice: when its connection turns out to be dead before anything has happened on it, the work
 /// is done once more on another connection.
