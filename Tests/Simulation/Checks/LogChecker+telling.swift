@@ -102,7 +102,7 @@ extension LogChecker.Workspace {
     if models[id]?.available == nil, isAnothers, fact.world.running.count == 1 {
       fact.violates("J8", "\(name.text) is another incarnation's, which is available")
     }
-    models[id]?.drift = (fact.text("expected"), fact.world.clock)
+    models[id]?.drift = (fact.text("found"), fact.text("expected"), fact.world.clock)
   }
 
   /// A rollback goes back to what was promoted once; a withdrawal promotes nothing.
@@ -112,6 +112,12 @@ extension LogChecker.Workspace {
     let isRollback = to.map { model.everAvailable.contains($0) && model.available != nil } ?? false
     let expected = cause == "drift" ? "drift" : to == nil ? "withdrawal" : isRollback ? "rollback" : "promotion"
     if cause == "drift", model.drift == nil { fact.violates("J7", "put back, and nothing was told of") }
+    let name = ByteName(fact.text("marketplace_name"))
+    if cause == "drift", let anew = fact.world.foundAnew[name], anew == fact.world.handChanged[name],
+      (model.drift?.at ?? .max) < anew
+    {
+      fact.violates("J7", "changed by hand once more, put back, and only the first change was told of")
+    }
     if cause != expected { fact.violates("J8", "its cause is \(expected), not \(cause)") }
     // Where somebody deleted the model under the hands of an import, the numbers begin anew: then another import that
     // history does not know to be lost yet may have the same.

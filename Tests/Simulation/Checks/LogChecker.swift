@@ -63,7 +63,7 @@ struct LogChecker {
     /// What was promoted at some time, and not lost since.
     var everAvailable: Set<Int> = []
     /// What was told to be changed by hand, until it is settled, and when.
-    var drift: (expected: String, at: Int64)?
+    var drift: (found: String, expected: String, at: Int64)?
 
     var isAlive: Bool { versions.values.contains { !$0.isDeleted } }
 

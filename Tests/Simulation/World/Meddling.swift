@@ -8,7 +8,29 @@ extension World {
   func meddle() {
     guard plan.diesOnceIn > 0 || plan.failsOnceIn > 0 else { return }
     if apart.once(in: 4) { overwriteHalfExported() }
+    if let alias = plan.alias { changeAgain(alias) }
     if plan.kind == .long, !memory.uploads.isEmpty, apart.once(in: 2) { spoilHalfImported() }
+  }
+
+  /// A model of the marketplace whose change by hand was told and not put back is changed by hand again, to what no putting
+  /// back passes through.
+  private func changeAgain(_ alias: String) {
+    for (_, workspace) in checker.workspaces.sorted(by: { $0.key < $1.key }) {
+      for (_, state) in workspace.models.sorted(by: { $0.key < $1.key }) {
+        guard let told = state.drift, let name = state.marketplaceName.map({ ByteName($0) }),
+          let model = marketplace.models[name], apart.once(in: 2)
+        else { continue }
+        let passed = [told.found, told.expected].map { $0.split(separator: " ").last.map(String.init) }
+        let others = ["none"] + model.all.map { "v\($0.version)" }
+        guard let other = apart.pick(others.filter { !passed.contains($0) }) else { continue }
+        tick()
+        count("marketplace changed by hand again")
+        note("by hand again: \(name.text) \(alias) → \(other)")
+        marketplace.change(name.text) { $0.aliases[alias] = Int(other.dropFirst()) }
+        handChanged[name] = clock
+        foundAnew[name] = clock
+      }
+    }
   }
 
   /// A file is written over of which a copy lies in a folder without a manifest.

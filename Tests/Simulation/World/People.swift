@@ -103,6 +103,29 @@ extension World {
     }
     note("\(registry.id) \(name) v\(version.version) registered, \(source)")
     if dice.once(in: 2) { promote(version.version, of: name, in: registry) }
+    if files["MLmodel"] == nil || source.hasPrefix("s3:") { addTwin(of: version, in: registry) }
+  }
+
+  /// A pipeline registers two versions in one millisecond, of which the first cannot be exported; both are promoted.
+  private func addTwin(of version: ModelVersion, in registry: RegistryState) {
+    guard sources.first(where: { $0.registry === registry })?.rule.versions == .all, apart.once(in: 2) else { return }
+    let run = makeRun(in: registry)
+    let folder = "twin-\(apart.hex(6))"
+    let source = "\(run.artifactURI)/\(folder)"
+    let files = [
+      "MLmodel": Array("flavors:\n  sklearn: {}\nuuid: \(apart.hex(12))\n".utf8),
+      "model.pkl": Array(apart.hex(40).utf8),
+    ]
+    for (path, bytes) in files { registry.artifacts[run.id, default: [:]]["\(folder)/\(path)"] = bytes }
+    let twin = registry.createVersion(
+      of: version.name, source: source, runID: run.id, description: "", tags: [], at: version.created)
+    guard let twin else { return }
+    registry.originals[source] = [files]
+    registry.mlmodels[source] = (["sklearn"], [:])
+    note("\(registry.id) \(version.name) v\(twin.version) registered in the same millisecond, \(source)")
+    for number in [version.version, twin.version] {
+      _ = registry.transition(version.name, number, to: "Production", archives: false, at: clock)
+    }
   }
 
   private func modelFiles(_ mlmodel: (flavors: [String], signature: [String: String])) -> [String: [UInt8]] {

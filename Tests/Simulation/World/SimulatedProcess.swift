@@ -74,6 +74,7 @@ final class SimulatedProcess: @unchecked Sendable {
     if isLast { world.count("process killed") }
     world.note("\(run.uuidString.prefix(4)) \(port) \(name) \(place())\(fate == .fine ? "" : " \(fate)")")
     if port != .registry, fate != .fine { conduct.failedShared += 1 }
+    if fate != .fine { world.foundAnew = [:] }
     if isWrite, fate == .fine || fate == .answerLost || fate == .deathAfter { writes += 1 }
     switch fate {
     case .fine: return try effect()
