@@ -120,12 +120,12 @@ struct MLflowRegistryTests {
     for name in [names[0], names[1], names[1], names[6]] {
       _ = try await registry.createModelVersion(NewModelVersion(name: name, source: source, runID: run.id))
     }
-    for size in [1, 2, 3, 7, 1000] {
+    // Other tests write to the same 2.x server meanwhile, and in pages of one nothing tells that a listing shifted.
+    for size in live == .two ? [2, 3, 7, 1000] : [1, 2, 3, 7, 1000] {
       var configuration = MLflowRegistry.Configuration(url: registry.transport.address.text)
       configuration.mlflowWorkspace = registry.transport.mlflowWorkspace
       configuration.bounds.modelsPerPage = size
       configuration.bounds.versionsPerPage = size
-      // Other tests write to the same 2.x server meanwhile.
       configuration.bounds.scansMax = 50
       let paged = try MLflowRegistry(configuration)
       let listed = try await paged.registeredModels()

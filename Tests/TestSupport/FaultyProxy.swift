@@ -90,7 +90,9 @@ public final class FaultyProxy: Sendable {
     var outgoing = HTTPClientRequest(url: (upstream ?? "") + request.uri)
     outgoing.method = request.method
     outgoing.headers = request.headers
-    for name in ["content-length", "transfer-encoding", "connection"] { outgoing.headers.remove(name: name) }
+    for name in ["content-length", "transfer-encoding"] { outgoing.headers.remove(name: name) }
+    // A kept connection may be closed by the server as it is used again, and then a request would be seen twice.
+    outgoing.headers.replaceOrAdd(name: "connection", value: "close")
     if request.method == .PUT || request.method == .POST { outgoing.body = .bytes(request.body) }
     let response = try await HTTPClient.test.execute(outgoing, timeout: .seconds(60))
     var headers = response.headers
