@@ -102,8 +102,8 @@ extension World {
       if let file = files["MLmodel"], file.count <= Self.mlmodelBytes { registry.mlmodels[source] = mlmodel }
     }
     note("\(registry.id) \(name) v\(version.version) registered, \(source)")
-    if dice.once(in: 2) { promote(version.version, of: name, in: registry) }
     if files["MLmodel"] == nil || source.hasPrefix("s3:") { addTwin(of: version, in: registry) }
+    if dice.once(in: 2) { promote(version.version, of: name, in: registry) }
   }
 
   /// A pipeline registers two versions in one millisecond, of which the first cannot be exported; both are promoted.
@@ -123,6 +123,7 @@ extension World {
     registry.originals[source] = [files]
     registry.mlmodels[source] = (["sklearn"], [:])
     note("\(registry.id) \(version.name) v\(twin.version) registered in the same millisecond, \(source)")
+    tick()
     for number in [version.version, twin.version] {
       _ = registry.transition(version.name, number, to: "Production", archives: false, at: clock)
     }
