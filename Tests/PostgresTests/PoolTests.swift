@@ -23,6 +23,32 @@ import Testing
     #expect(pool.connectionsCount == 0)
   }
 
+  @Test(
+    "a connection in use is waited for, and another is opened for who has waited longer than openingDelay",
+    arguments: [false, true])
+  func openingDelay(_ isShort: Bool) async throws {
+    var configuration = PostgresPool.Configuration(
+      conninfo: try await TestCluster.createDatabase().conninfo, connectionsMax: 2)
+    configuration.openingDelay = isShort ? .milliseconds(1) : .seconds(3_600)
+    configuration.acquireTimeout = .seconds(600)
+    let pool = PostgresPool(configuration)
+    let lease = try await pool.lease()
+    let waiting = Task { try await pool.read { $0.backendProcessID } }
+    if isShort {
+      // Served although the only connection that was open is not given back.
+      _ = try await waiting.value
+      #expect(pool.connectionsCount == 2)
+      await lease.release()
+    } else {
+      try await eventually("it waits") { pool.waitersCount == 1 }
+      #expect(pool.connectionsCount == 1)
+      await lease.release()
+      _ = try await waiting.value
+      #expect(pool.connectionsCount == 1)
+    }
+    await pool.close()
+  }
+
   @Test("waiting for a connection ends after acquireTimeout, with an error that names the limit")
   func timeout() async throws {
     var configuration = PostgresPool.Configuration(

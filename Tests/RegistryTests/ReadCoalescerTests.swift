@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -114,5 +115,24 @@ struct ReadCoalescerTests {
     channel.pipeline.fireErrorCaught(Broken())
     #expect(try handedOn() == body("before"))
     #expect(throws: Broken.self) { try channel.throwIfErrorCaught() }
+  }
+
+  @Test("it is in the connections to a registry")
+  func isInstalled() async throws {
+    let body = [UInt8](repeating: 7, count: 5_000)
+    try await ScriptedServer.with { _, _ in
+      ScriptedAnswer(body: body, ending: .crumbs)
+    } _: { server in
+      let transport = try MLflowRegistry.at(server).transport
+      let answer = try await transport.client.execute(HTTPClientRequest(url: server.url), timeout: .minutes(10))
+      var (parts, all) = (0, [UInt8]())
+      for try await part in answer.body {
+        parts += 1
+        all += Array(buffer: part)
+      }
+      #expect(all == body)
+      // Without it each chunk is a part of its own.
+      #expect(parts < body.count / 10)
+    }
   }
 }

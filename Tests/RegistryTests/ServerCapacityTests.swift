@@ -27,14 +27,14 @@ struct ServerCapacityTests {
     #expect(capacity.limit == 6)
   }
 
-  @Test("no more run at a time than allowed, over all who share the server")
+  @Test("as many run at a time as allowed and no more, over all who share the server", .timeLimit(.minutes(10)))
   func bound() async throws {
     let capacities = ServerCapacities(requestsMax: 3)
     let first = try capacities.capacity(of: "http://mlflow.example:5000/a")
     let second = try capacities.capacity(of: "http://MLFLOW.example:5000")
     #expect(first === second)
     #expect(try capacities.capacity(of: "http://mlflow.example:5001") !== first)
-    let most = Most()
+    let most = Most(awaited: 3)
     try await withThrowingTaskGroup(of: Void.self) { group in
       for number in 0..<60 {
         let capacity = number % 2 == 0 ? first : second
@@ -45,17 +45,23 @@ struct ServerCapacityTests {
     #expect(most.peak == 3)
   }
 
-  /// How many were inside at a time.
+  /// How many were inside at a time. The first to come stay until as many as awaited are inside, so that chance cannot
+  /// lead them through one by one.
   private final class Most: Sendable {
+    private let awaited: Int
     private let counts = Mutex((now: 0, peak: 0))
     var peak: Int { counts.withLock(\.peak) }
+
+    init(awaited: Int) {
+      self.awaited = awaited
+    }
 
     func visit() async {
       counts.withLock { counts in
         counts.now += 1
         counts.peak = max(counts.peak, counts.now)
       }
-      await Task.yield()
+      repeat { await Task.yield() } while peak < awaited
       counts.withLock { $0.now -= 1 }
     }
   }

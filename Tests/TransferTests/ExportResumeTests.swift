@@ -86,6 +86,32 @@ struct ExportResumeTests {
     #expect(try await world.violations().isEmpty)
   }
 
+  @Test(
+    "what an attempt without a manifest wrote stays where it is the same, and leads to another id where it is not",
+    arguments: [nil, "{", "the same but for a letter"])
+  func documentsWithoutManifest(_ damage: String?) async throws {
+    let (world, folder, id) = try await claimed("halfway")
+    let manifest = try await copyWithoutEvent(world, folder, id)
+    let root = "\(world.storageRoot)/\(folder.key.path)"
+    try FileManager.default.removeItem(atPath: "\(root)/\(Manifest.fileName)")
+    let document = "\(root)/model.json"
+    let written = try String(contentsOfFile: document, encoding: .utf8)
+    switch damage {
+    case nil: break
+    case "{": try "{".write(toFile: document, atomically: true, encoding: .utf8)
+    default:
+      try written.replacing("halfway", with: "halfwax").write(toFile: document, atomically: true, encoding: .utf8)
+    }
+    let report = try await world.sync()
+    #expect(report.isClean)
+    #expect(report.count(.exported) == 1 && report.count(.imported) == 1)
+    let export = try #require(try await world.model("halfway").versions[1]?.export?.data)
+    #expect((export.exportID == id) == (damage == nil))
+    #expect(export.files == manifest.files.count && export.generation == 1)
+    #expect(try await world.sync().items.isEmpty)
+    #expect(try await world.violations().isEmpty)
+  }
+
   /// An export that was cut off after its large file had come, from a model without a run.
   private func cutOff(
     _ files: [(path: String, bytes: [UInt8])]

@@ -6,7 +6,7 @@ import Storage
 /// One version on its way into one folder: every file hashed as it passes, `MLmodel` first, the manifest last.
 ///
 /// A folder is written once. Whatever lies in it stays, since another worker under the same export id may have named it
-/// in a manifest already; a model file that ought to have other bytes by now needs another folder.
+/// in a manifest already; a file that ought to have other bytes by now needs another folder.
 struct ExportCopy: Sendable {
   /// A file whose body ends early or whose size is not the listed one is fetched so often.
   static let attemptsMax = 3
@@ -26,7 +26,7 @@ struct ExportCopy: Sendable {
   /// What the model's earlier exports hold.
   var earlier = EarlierFiles.none
 
-  /// A file of the model is another one now than an earlier attempt copied: then none of its files counts.
+  /// A file is another one now than an earlier attempt wrote: then none of its files counts.
   struct SourceChanged: Error {}
 
   /// What an earlier attempt left in the folder.
@@ -137,12 +137,6 @@ struct ExportCopy: Sendable {
     return all
   }
 
-  /// Makes a document of ours appear. One that an earlier attempt finished holds: it tells the same of an earlier moment.
-  private func finished(_ upload: any StorageUpload, at key: StorageKey) async throws -> WrittenFile {
-    let finished = try await upload.finishUnlessPresent()
-    return finished.isNew ? finished.file : try await digest(key)
-  }
-
   private func fetched(_ file: ExportSource.File) async throws -> Manifest.File {
     let key = try folder.file(file.path)
     let written =
@@ -172,7 +166,8 @@ struct ExportCopy: Sendable {
     }
   }
 
-  /// A file of the source that was to appear where one lies: they have to be the same.
+  /// A file that was to appear where one lies: they have to be the same. One of another moment or a damaged one would
+  /// be named by the manifest for good.
   private func proven(_ finished: FinishedUpload, at key: StorageKey) async throws -> WrittenFile {
     if !finished.isNew, try await digest(key) != finished.file { throw SourceChanged() }
     return finished.file
@@ -222,7 +217,7 @@ struct ExportCopy: Sendable {
       let (read, written) = try await MetricHistories.copy(of: run, in: workspace.registry) {
         try await context.storage.upload(to: key)
       } finish: { upload in
-        try await finished(upload, at: key)
+        try await proven(try await upload.finishUnlessPresent(), at: key)
       }
       histories = read
       if let written { files.append(Manifest.File(path: path, size: written.size, sha256: written.sha256)) }
@@ -239,7 +234,7 @@ struct ExportCopy: Sendable {
       let upload = try await context.storage.upload(to: key)
       do {
         try await upload.write(bytes)
-        let written = try await finished(upload, at: key)
+        let written = try await proven(try await upload.finishUnlessPresent(), at: key)
         files.append(Manifest.File(path: path, size: written.size, sha256: written.sha256))
       } catch {
         await upload.abandon()

@@ -25,6 +25,8 @@ struct ScriptedAnswer: Sendable {
     case whole
     /// States a longer body than it sends, then closes.
     case cutShort
+    /// Sends a chunk for each byte, all at once.
+    case crumbs
     /// Sends chunks and closes without the last.
     case brokenChunks
     /// Sends the body again and again for as long as somebody reads.
@@ -134,25 +136,33 @@ private final class Connection: ChannelInboundHandler {
     switch answer.ending {
     case .closed: return context.close(promise: nil)
     case .silent: return
-    case .whole, .cutShort, .brokenChunks, .endless: break
+    case .whole, .cutShort, .crumbs, .brokenChunks, .endless: break
     }
     var headers = HTTPHeaders(answer.headers)
     switch answer.ending {
     case .cutShort: headers.add(name: "content-length", value: String(answer.body.count + 1000))
-    case .brokenChunks, .endless: headers.add(name: "transfer-encoding", value: "chunked")
+    case .crumbs, .brokenChunks, .endless: headers.add(name: "transfer-encoding", value: "chunked")
     default: headers.add(name: "content-length", value: String(answer.body.count))
     }
     context.write(
       wrapOutboundOut(.head(.init(version: .http1_1, status: answer.status, headers: headers))), promise: nil)
-    if case .endless = answer.ending { return repeated(answer.body, context) }
-    context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
-    guard case .whole = answer.ending else { return context.close(promise: nil) }
-    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    switch answer.ending {
+    case .endless: return repeated(answer.body, context)
+    case .crumbs:
+      for byte in answer.body { context.write(part([byte]), promise: nil) }
+    default: context.writeAndFlush(part(answer.body), promise: nil)
+    }
+    switch answer.ending {
+    case .whole, .crumbs: context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    default: context.close(promise: nil)
+    }
   }
+
+  private func part(_ bytes: [UInt8]) -> NIOAny { wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: bytes)))) }
 
   private func repeated(_ body: [UInt8], _ context: ChannelHandlerContext) {
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body))))).whenSuccess {
+    context.writeAndFlush(part(body)).whenSuccess {
       let (connection, context) = bound.value
       connection.repeated(body, context)
     }
