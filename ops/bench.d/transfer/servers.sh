@@ -5,7 +5,7 @@
 # under no folder named artifacts.
 
 measure_copy() {
-  local what=$1 models=50 rounds=3
+  local what=$1 models=50 rounds=9
   [[ "${2:-}" != --short ]] || { models=6 rounds=2; }
   need_packages "${PACKAGES_RUN[@]}"
   need_venvs mlflow2 peer
