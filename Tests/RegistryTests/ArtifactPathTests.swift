@@ -11,7 +11,7 @@ struct ArtifactPathTests {
       "..\\x",
       "%2e%2e/x", "a/%2E%2e", "%252e%252e/x", "%25252e./x", "a%2f..%2fb", "a%5c..%5cb", "%2fetc", "%00",
       "a\u{0}b",
-      "C:\\x", "C:/x", ".%2e/x", "a%2f%2e%2e",
+      "C:\\x", "C:/x", "model/C:\\x", "model\\C:/x", "model/\\x", "a\\", "model%2fC%3a%5cx", ".%2e/x", "a%2f%2e%2e",
     ])
   func hostile(path: String) {
     #expect(ArtifactPath.hostility(of: path) != nil)
@@ -20,7 +20,8 @@ struct ArtifactPathTests {
   @Test(
     "paths with odd but harmless names pass",
     arguments: [
-      "a", "a b", "a/b/c", "...", "a..b", "..a", "a\\b", "100%", "%zz", "ünï", "a:b", ".hidden", "#", "~",
+      "a", "a b", "a/b/c", "...", "a..b", "..a", "a\\b", "100%", "%zz", "ünï", "a:b", "c:", "model/c:x", ".hidden", "#",
+      "~",
     ])
   func harmless(path: String) {
     #expect(ArtifactPath.hostility(of: path) == nil)

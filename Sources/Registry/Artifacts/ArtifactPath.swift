@@ -37,10 +37,15 @@ public enum ArtifactPath {
     func isSeparator(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") }
     if bytes.contains(0) { return "it contains NUL" }
     if let first = bytes.first, isSeparator(first) { return "it is absolute" }
-    if bytes.count > 2, bytes[1] == UInt8(ascii: ":"), isSeparator(bytes[2]) { return "it is absolute" }
-    for component in bytes.split(omittingEmptySubsequences: false, whereSeparator: isSeparator) {
+    let components = bytes.split(omittingEmptySubsequences: false, whereSeparator: isSeparator)
+    for (index, component) in components.enumerated() {
       if component.elementsEqual("..".utf8) { return "it climbs out with '..'" }
       if component.elementsEqual(".".utf8) { return "a component is '.'" }
+      // A path below one of its folders must be as safe, so these count anywhere.
+      if component.isEmpty { return "a component is empty" }
+      if component.count == 2, component.last == UInt8(ascii: ":"), index + 1 < components.count {
+        return "it is absolute, with a drive"
+      }
     }
     return nil
   }
