@@ -10,6 +10,7 @@ run completes.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from wires import Calm, Step
 from world import Ended, Place, World
 
 KILOBYTE = 1000
+FILLINGS_MAX = 1000
 REASON = re.compile(r"no space left|disk full|53100|could not (extend|write)|is full", re.IGNORECASE)
 SHORT = 4
 
@@ -35,11 +37,21 @@ class Full:
         self.filler = place / "filler"
 
     def fill(self, room: int) -> None:
+        """Others write meanwhile: what is asked for may be there no longer, and is asked for anew."""
+        with self.filler.open("wb") as file:
+            for _ in range(FILLINGS_MAX):
+                if (more := self.free_bytes() - room) <= 0:
+                    return
+                try:
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, more)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+        raise RuntimeError(f"{self.place} could not be filled")
+
+    def free_bytes(self) -> int:
         status = os.statvfs(self.place)
-        size = status.f_bavail * status.f_frsize - room
-        if size > 0:
-            with self.filler.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
+        return status.f_bavail * status.f_frsize
 
     def free(self) -> None:
         self.filler.unlink(missing_ok=True)
