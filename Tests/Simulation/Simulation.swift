@@ -66,7 +66,11 @@ public final class Simulation {
       if world.dice.once(in: world.plan.handOnceIn) { world.handChange() }
       if world.dice.once(in: world.plan.rotsOnceIn) { world.rot() }
       world.clock += 3_600_000 * Int64(1 + world.dice.below(40))
-      work((0..<(1 + world.dice.below(world.plan.jobs))).map { _ in nightJob() })
+      var jobs = (0..<(1 + world.dice.below(world.plan.jobs))).map { _ in nightJob() }
+      if world.isCleared, world.yard.once(in: 3) {
+        jobs.append(collection(days: 1 + world.yard.below(3), deletes: !world.yard.once(in: 4), isExposed: true))
+      }
+      work(jobs)
     }
     if world.violations.isEmpty { settle() }
     return result()
@@ -98,6 +102,17 @@ public final class Simulation {
       }
     let only = world.dice.once(in: 5) ? world.dice.pick(world.sources.map(\.id)) : nil
     return job(options, steps: steps, only: only, isExposed: true)
+  }
+
+  /// What nobody needs is looked for, and removed.
+  private func collection(days: Int, deletes: Bool, isExposed: Bool) -> SimulatedJob {
+    jobs += 1
+    var options = JobOptions()
+    options.isDryRun = !deletes
+    let process = SimulatedProcess(
+      world, run: world.yard.uuid(), options: options, isExposed: isExposed,
+      stopsAfter: isExposed && world.yard.once(in: 10) ? world.yard.below(60) : .max)
+    return SimulatedJob(process: process, options: options, collectsOlderThan: .seconds(days * 86_400))
   }
 
   private func job(
@@ -136,6 +151,9 @@ public final class Simulation {
     for job in jobs where job.options.isDryRun && job.process.writes > 0 {
       world.violated("J7", "a dry run wrote")
     }
+    for item in jobs.compactMap(\.collection?.items).joined() where item.outcome == .collected {
+      world.count("\(item.reason.rawValue) collected")
+    }
     for job in jobs { ReportChecker(world: world, job: job, isAlone: jobs.count == 1).check() }
   }
 
@@ -143,13 +161,7 @@ public final class Simulation {
   private func settle() {
     while !world.late.isEmpty { world.deliverLate() }
     if world.apart.once(in: 6) { world.leave(world.apart.below(world.sources.count)) }
-    for site in world.sources {
-      site.registry.sight = .ordinary
-      // Where nothing is left that ever was seen, a registry without this experiment can never show that it is seen.
-      if site.registry.models.isEmpty, site.registry.hasVersionsOfNothing {
-        site.registry.experiments["0"]?.name = "Default"
-      }
-    }
+    comeToLight()
     world.marketplace.sight = .ordinary
     if world.dice.once(in: 2) { for index in world.sources.indices { world.sources[index].isConfigured = true } }
     world.clock += 86_400_000
@@ -172,6 +184,39 @@ public final class Simulation {
     WorldChecker(world: world, report: report).check()
     guard world.violations.isEmpty else { return }
     checkQuiet()
+    if world.violations.isEmpty, world.isCleared { clear(options) }
+  }
+
+  /// Sources are seen whole.
+  private func comeToLight() {
+    for site in world.sources {
+      site.registry.sight = .ordinary
+      // Where nothing is left that ever was seen, a registry without this experiment can never show that it is seen.
+      if site.registry.models.isEmpty, site.registry.hasVersionsOfNothing {
+        site.registry.experiments["0"]?.name = "Default"
+      }
+    }
+  }
+
+  /// Long after, what nobody needs goes, and nothing is missed: neither that night nor when work goes on.
+  private func clear(_ options: JobOptions) {
+    world.note("the store is cleared")
+    world.clock += 40 * 86_400_000
+    // What failed for good is tried again by now, and told again.
+    work([job(options, steps: .all, isExposed: false)], dayShift: false)
+    let collection = collection(days: 1, deletes: true, isExposed: false)
+    work([collection], dayShift: false)
+    CollectionChecker(world: world, job: collection).check()
+    guard world.violations.isEmpty else { return }
+    checkQuiet()
+    for index in world.sources.indices {
+      for _ in 0..<world.yard.below(6) { world.peopleChange(index) }
+    }
+    comeToLight()
+    let next = job(options, steps: .all, isExposed: false)
+    work([next], dayShift: false)
+    guard let report = next.report else { return world.violated("J6", "a run after it failed: \(next.failure ?? "")") }
+    WorldChecker(world: world, report: report).check()
   }
 
   /// What was exported and is still to be imported rots: one run finds it, exports it again and imports it.
@@ -258,23 +303,35 @@ final class SimulatedJob: @unchecked Sendable {
   private(set) var configured: Set<WorkspaceID> = []
   private(set) var isDone = false
   private(set) var report: JobReport?
+  private(set) var collection: CollectionReport?
   private(set) var failure: String?
+  /// The age from which on what nobody needs goes, where the job is to collect that and not to synchronize.
+  private let collectedAge: Duration?
 
   init(process: SimulatedProcess, options: JobOptions, steps: SyncJob.Steps, only: WorkspaceID?) {
     self.process = process
     self.options = options
     self.steps = steps
     self.only = only
+    collectedAge = nil
+  }
+
+  init(process: SimulatedProcess, options: JobOptions, collectsOlderThan age: Duration) {
+    self.process = process
+    self.options = options
+    steps = []
+    only = nil
+    collectedAge = age
   }
 
   func start() {
-    let job = syncJob()
+    let work = work()
     for (id, workspace) in process.world.checker.workspaces {
       process.conduct.availableMost[id] = workspace.models.values.count { $0.available != nil }
     }
     Task(executorPreference: process.world.scheduler) { [self] in
       do {
-        report = try await job.run()
+        try await work()
       } catch {
         failure = "\(error)"
         process.world.note("\(process.run.uuidString.prefix(4)) failed: \(error)")
@@ -283,10 +340,21 @@ final class SimulatedJob: @unchecked Sendable {
     }
   }
 
-  private func syncJob() -> SyncJob {
+  private func work() -> @Sendable () async throws -> Void {
+    guard let collectedAge else {
+      let job = syncJob()
+      return { self.report = try await job.run() }
+    }
+    let workspaces = process.world.log.workspaces.keys.sorted().compactMap { try? WorkspaceID($0) }
+    let job = StorageCollection(
+      context: context(), workspaces: workspaces, olderThan: collectedAge, deletes: !options.isDryRun)
+    return { self.collection = try await job.run() }
+  }
+
+  private func context() -> JobContext {
     let world = process.world
     let process = process
-    let context = JobContext(
+    return JobContext(
       ledger: SimulatedLog(process: process), memory: SimulatedMemory(process: process),
       locks: SimulatedLocks(process: process), storage: SimulatedStorage(process: process), run: process.run,
       now: { world.clock }, randomID: { world.dice.uuid() }, options: options,
@@ -305,6 +373,11 @@ final class SimulatedJob: @unchecked Sendable {
         world.tick()
         if process.isDead { throw ProcessDied() }
       })
+  }
+
+  private func syncJob() -> SyncJob {
+    let world = process.world
+    let process = process
     let configured = world.sources.filter(\.isConfigured)
     self.configured = Set(configured.filter { only == nil || $0.id == only }.map(\.id))
     let workspaces = configured.filter { only == nil || $0.id == only }.map { site in
@@ -316,6 +389,6 @@ final class SimulatedJob: @unchecked Sendable {
       id: "marketplace", registry: SimulatedRegistry(state: world.marketplace, process: process), template: .standard,
       stage: world.plan.stage, alias: world.plan.alias)
     return SyncJob(
-      context: context, workspaces: workspaces, target: target, steps: steps, configured: Set(configured.map(\.id)))
+      context: context(), workspaces: workspaces, target: target, steps: steps, configured: Set(configured.map(\.id)))
   }
 }

@@ -214,9 +214,22 @@ struct LogChecker {
     guard parts.first == "exports", parts.count > 4 else { return }
     let folder = parts.prefix(4).joined(separator: "/")
     if path == "\(folder)/manifest.json" { manifests[folder] = nil }
-    guard let files = manifest(folder, world) else { return }
+    guard let files = manifest(folder, world) else {
+      if path == "\(folder)/manifest.json", world.storage.files[path] == nil, isLive(folder) {
+        world.violated("J3", "\(path) is gone, and an event names it")
+      }
+      return
+    }
     for (name, file) in files where path == "\(folder)/\(name)" || path == "\(folder)/manifest.json" {
       Self.check("\(folder)/\(name)", file, world)
+    }
+  }
+
+  /// Whether a version's live export lies in a folder.
+  func isLive(_ folder: String) -> Bool {
+    guard let workspace = workspaces[String(folder.split(separator: "/").dropFirst().first ?? "")] else { return false }
+    return workspace.models.values.contains { model in
+      model.versions.values.contains { $0.export.map { workspace.folders[$0.id] == folder } ?? false }
     }
   }
 

@@ -11,10 +11,13 @@ final class StorageState {
   var rotten: Set<String> = []
   /// The step in which each file appeared.
   private(set) var since: [String: Int] = [:]
+  /// When each file appeared, by the store's clock, in milliseconds since 1970.
+  private(set) var modified: [String: Int64] = [:]
 
   func put(_ bytes: [UInt8], at path: String, in world: World) {
     files[path] = bytes
     since[path] = world.steps
+    modified[path] = world.clock
     folders[Self.folder(path), default: []].insert(path)
     rotten.remove(path)
   }
@@ -26,6 +29,11 @@ final class StorageState {
 
   func below(_ path: String) -> [String] {
     (folders[Self.folder(path + "/x")] ?? []).filter { $0.hasPrefix(path + "/") }.sorted()
+  }
+
+  /// The folders of exports that hold anything, below a path or at it.
+  func exports(below path: String) -> [String] {
+    folders.filter { !$0.value.isEmpty && "\($0.key)/".hasPrefix("\(path)/") }.keys.sorted()
   }
 
   /// `exports/<workspace>/<model>/<version>-<export id>`.
@@ -78,10 +86,25 @@ struct SimulatedStorage: ExternalStorage {
   }
 
   func files(below key: StorageKey) async throws -> [StoredFile] {
-    try await process.call(.storage, "list files") {
-      try state.below(key.path).map { path in
-        StoredFile(
-          key: try StorageKey(path.split(separator: "/").map(String.init)), size: Int64(state.files[path]?.count ?? 0))
+    try await process.call(.storage, "list files") { try stored(below: key.path) }
+  }
+
+  private func stored(below path: String) throws -> [StoredFile] {
+    try state.below(path).map { path in
+      StoredFile(
+        key: try StorageKey(path.split(separator: "/").map(String.init)), size: Int64(state.files[path]?.count ?? 0),
+        modified: state.modified[path])
+    }
+  }
+
+  /// A page for each export: what comes or goes between two pages may be told or not.
+  func inventory(below key: StorageKey) -> StorageInventory {
+    StorageInventory {
+      let folders = Folders(
+        try await process.call(.storage, "take inventory") { state.exports(below: key.path) })
+      return {
+        guard let folder = folders.next() else { return nil }
+        return try await process.call(.storage, "list an export") { try stored(below: folder).map(StorageEntry.file) }
       }
     }
   }
@@ -92,6 +115,16 @@ struct SimulatedStorage: ExternalStorage {
       process.world.checker.written(key.path, in: process.world)
     }
   }
+}
+
+/// Folders one by one.
+private final class Folders: @unchecked Sendable {
+  // Unchecked: the scheduler keeps everything on one thread.
+  private var rest: ArraySlice<String>
+
+  init(_ all: [String]) { rest = all[...] }
+
+  func next() -> String? { rest.popFirst() }
 }
 
 /// The bytes once, then the end.

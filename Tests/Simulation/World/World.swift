@@ -11,6 +11,10 @@ final class World: @unchecked Sendable {
   var aside: Dice
   /// For what was added after that.
   var apart: Dice
+  /// For what collects what nobody needs.
+  var yard: Dice
+  /// Whether the store is cleared now and then, and at the end.
+  let isCleared: Bool
   /// Our clock, in milliseconds since 1970. It never stands still.
   var clock: Int64 = 1_767_225_600_000
   /// What has happened: changes by people, and calls of a port.
@@ -47,6 +51,8 @@ final class World: @unchecked Sendable {
     dice = Dice(plan.seed ^ 0x5151_5151)
     aside = Dice(plan.seed ^ 0xa51d_e000)
     apart = Dice(plan.seed ^ 0xa9a2_7000)
+    yard = Dice(plan.seed ^ 0x9a2d_0000)
+    isCleared = yard.once(in: 3)
     marketplace = RegistryState(id: "marketplace", major: plan.marketplaceMajor)
   }
 

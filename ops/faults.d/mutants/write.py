@@ -28,6 +28,7 @@ FILES = [
     "Sources/Transfer/Export/ExportJob.swift",
     "Sources/Transfer/Export/ExportSource.swift",
     "Sources/Transfer/Import/*.swift",
+    "Sources/Transfer/Collect/*.swift",
     "Sources/Transfer/Work/EventLog.swift",
     "Sources/Transfer/Work/JobReport.swift",
     "Sources/Transfer/Work/ModelLocks.swift",
