@@ -137,4 +137,11 @@ struct MarketplaceNameTests {
     let isShort = streams.allSatisfy { $0.utf8.count <= 400 && $0.hasPrefix("name/#") }
     #expect(isShort)
   }
+
+  @Test("a name's stream bears the name up to 400 bytes")
+  func streamBound() {
+    let name = String(repeating: "n", count: 400 - "name/".utf8.count)
+    #expect(MarketplaceName(name).stream == "name/\(name)")
+    #expect(MarketplaceName(name + "n").stream.hasPrefix("name/#"))
+  }
 }

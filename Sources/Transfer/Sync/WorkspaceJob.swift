@@ -47,7 +47,7 @@ struct WorkspaceJob: Sendable {
       state = observed.state
       source = SourceMemory(listed: observed.listed)
     } else {
-      if !context.options.isDryRun { try await context.ledger.openWorkspace(workspace.id.text) }
+      // Where nobody has observed anything there is nothing to append either.
       state = try await history.load(workspace.id)
     }
     // A registry that cannot be read cannot be exported from; what is exported already can still be imported.

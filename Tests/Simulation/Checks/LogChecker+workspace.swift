@@ -131,6 +131,9 @@ extension LogChecker.Workspace {
     let folder = String(fact.text("uri").dropFirst("file:///simulated/".count))
     folders[fact.text("export_id")] = folder
     let path = "\(folder)/manifest.json"
+    if !folder.hasSuffix("/\(fact.number("version"))-\(fact.text("export_id"))") {
+      fact.violates("J3", "\(folder) is the folder of another export")
+    }
     guard !fact.world.storage.rotten.contains(path) else { return }
     guard let bytes = fact.world.storage.files[path] else { return fact.violates("J3", "\(path) is missing") }
     if StreamDigest.of(bytes).sha256 != fact.text("manifest_sha256") {

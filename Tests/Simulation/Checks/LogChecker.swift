@@ -189,13 +189,15 @@ struct LogChecker {
     }
   }
 
-  /// J5: no two models' names look alike, and none has two.
+  /// J5: no two models' names look alike, none has two, and MLflow takes each.
   private mutating func assign(_ fact: Fact) {
     let name = fact.text("name")
     let folded = Self.folded(name)
     if let owner = names[folded] {
       fact.violates("J5", "'\(name)' of \(fact.text("workspace")) looks like '\(owner.name)' of \(owner.workspace)")
     }
+    let isTaken = name.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 && $0 != "/" && $0 != ":" }
+    if !isTaken || name.unicodeScalars.count > 256 { fact.violates("J5", "'\(name)' is none that MLflow takes") }
     let owned = names.values.first { $0.workspace == fact.text("workspace") && $0.model == fact.text("model") }
     if let owned { fact.violates("J5", "'\(name)' is given to a model that has '\(owned.name)'") }
     names[folded] = .init(

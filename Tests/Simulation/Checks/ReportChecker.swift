@@ -28,6 +28,7 @@ struct ReportChecker {
     checkProgress()
     checkPatience()
     checkStubbornness(report)
+    checkEconomy()
     if isAlone { LargeFileChecker(world: world).ended(process) }
     for part in report.workspaces {
       let facts = process.conduct.facts.filter { $0.event.workspace == part.workspace.text }
@@ -72,6 +73,20 @@ struct ReportChecker {
     if conduct.sent != conduct.toldSent || !untold.contains(conduct.stored - conduct.toldStored) {
       violated(
         "\(conduct.stored) and \(conduct.sent) files moved, it told of \(conduct.toldStored) and \(conduct.toldSent)")
+    }
+  }
+
+  /// Where the versions of all models were listed at once, and nobody was at work, they are not listed one by one as well.
+  private func checkEconomy() {
+    guard !process.isExposed, world.plan.listsAllVersions else { return }
+    for site in world.sources {
+      let requests = process.conduct.requests[site.id.text] ?? [:]
+      guard requests["list versions of all models"] ?? 0 > 0, let single = requests["list versions"] else { continue }
+      // Of these the listing of all says nothing, or less than the model does.
+      let silent = site.registry.models.values.count { model in
+        model.versions.isEmpty || model.aliases.values.contains { model.versions[$0] == nil }
+      }
+      if single > silent { violated("\(site.id): versions were listed at once, and of \(single) models one by one") }
     }
   }
 

@@ -8,6 +8,7 @@ extension World {
   func meddle() {
     guard plan.diesOnceIn > 0 || plan.failsOnceIn > 0 else { return }
     if apart.once(in: 4) { overwriteHalfExported() }
+    if yard.once(in: 4) { exchangeManifest() }
     if let alias = plan.alias { changeAgain(alias) }
     if plan.kind == .long, !memory.uploads.isEmpty, apart.once(in: 2) { spoilHalfImported() }
   }
@@ -45,6 +46,22 @@ extension World {
     count("half export written over")
     overwriteFiles(
       of: version(identity.workspace.text, identity.model.text, identity.version, created: identity.created))
+  }
+
+  /// A manifest that no event names yet is another export's: that of an earlier attempt or version, if there is one.
+  private func exchangeManifest() {
+    let claims = memory.claims.filter { claim in
+      checker.workspaces[claim.key.identity.workspace.text]?.exports[claim.value] == nil
+    }.values.sorted()
+    let manifests = storage.files.keys.filter { $0.hasSuffix("/manifest.json") }.sorted()
+    guard let path = manifests.first(where: { path in claims.contains { path.contains("-\($0)/") } }) else { return }
+    let model = path.split(separator: "/").prefix(3).joined(separator: "/") + "/"
+    let others = manifests.filter { $0 != path }
+    let near = others.filter { $0.hasPrefix(model) }
+    guard let other = yard.pick(near.isEmpty ? others : near), let bytes = storage.files[other] else { return }
+    count("manifest exchanged")
+    note("storage: \(path) is \(other)")
+    storage.put(bytes, at: path, in: self)
   }
 
   /// While something is noted of an import that has not ended, exports that are not imported lose their large file, and at

@@ -93,11 +93,11 @@ extension World {
       switch aside.below(6) {
       case 0: run.params += (0..<100).map { Param("p\($0)", "\($0)") }
       case 1: run.params.append(Param("text", String(repeating: "p", count: 1_001)))
-      // 1,368 bytes of JSON and 32 for the number, a hundred times: 140,000.
+      // 1,368 bytes of JSON and 32 for the number, a hundred times: 140,000, or one more.
       case 2:
         let name = String(repeating: "\u{1}", count: 80) + String(repeating: "m", count: 882)
         more = (0..<99).map { Metric(key: String(format: "n%03d", $0) + name, value: 1, timestamp: clock) }
-        let last = 1_400 - 37 + 5 - 32 - 2
+        let last = 1_400 - 37 + 5 - 32 - 2 + yard.below(2)
         more.append(
           Metric(
             key: "z" + String(repeating: "\u{1}", count: 80) + String(repeating: "m", count: last - 481), value: 1,
