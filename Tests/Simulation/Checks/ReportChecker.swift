@@ -55,7 +55,10 @@ struct ReportChecker {
   /// What the marketplace refused or did not answer is told.
   private func checkSilence(_ report: JobReport) {
     guard process.conduct.failed["marketplace"] ?? 0 > 0, report.marketplaceTrouble == nil else { return }
-    let isTold = report.workspaces.contains { $0.trouble != nil || $0.items.contains { $0.action == .failed } }
+    // Of a version both may go wrong at once, a request and a file that is rotten: the file is told of.
+    let isTold = report.workspaces.contains { part in
+      part.trouble != nil || part.items.contains { $0.action == .failed || $0.action == .invalidated }
+    }
     if !isTold { violated("a request to the marketplace failed, and nobody is told") }
   }
 
