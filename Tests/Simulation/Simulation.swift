@@ -112,6 +112,7 @@ public final class Simulation {
     let process = SimulatedProcess(
       world, run: world.yard.uuid(), options: options, isExposed: isExposed,
       stopsAfter: isExposed && world.yard.once(in: 10) ? world.yard.below(60) : .max)
+    process.collectsOlderThan = Int64(days) * 86_400_000
     return SimulatedJob(process: process, options: options, collectsOlderThan: .seconds(days * 86_400))
   }
 
@@ -204,9 +205,12 @@ public final class Simulation {
     world.clock += 40 * 86_400_000
     // What failed for good is tried again by now, and told again.
     work([job(options, steps: .all, isExposed: false)], dayShift: false)
+    let plan = collection(days: 1, deletes: false, isExposed: false)
+    work([plan], dayShift: false)
+    let before = CollectionChecker.Store(world)
     let collection = collection(days: 1, deletes: true, isExposed: false)
     work([collection], dayShift: false)
-    CollectionChecker(world: world, job: collection).check()
+    CollectionChecker(world: world, job: collection, plan: plan, before: before).check()
     guard world.violations.isEmpty else { return }
     checkQuiet()
     for index in world.sources.indices {

@@ -113,8 +113,9 @@ extension LogChecker.Workspace {
     let expected = cause == "drift" ? "drift" : to == nil ? "withdrawal" : isRollback ? "rollback" : "promotion"
     if cause == "drift", model.drift == nil { fact.violates("J7", "put back, and nothing was told of") }
     let name = ByteName(fact.text("marketplace_name"))
-    if cause == "drift", let anew = fact.world.foundAnew[name], anew == fact.world.handChanged[name],
-      (model.drift?.at ?? .max) < anew
+    // What it was changed to may be what the source means by now.
+    if cause == "drift", let anew = fact.world.foundAnew[name], anew.at == fact.world.handChanged[name], anew.to != to,
+      (model.drift?.at ?? .max) < anew.at
     {
       fact.violates("J7", "changed by hand once more, put back, and only the first change was told of")
     }

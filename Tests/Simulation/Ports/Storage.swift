@@ -111,6 +111,7 @@ struct SimulatedStorage: ExternalStorage {
 
   func delete(_ key: StorageKey) async throws {
     try await process.call(.storage, "delete a file", writes: true) {
+      CollectionChecker.deletes(key.path, process)
       state.remove(key.path)
       process.world.checker.written(key.path, in: process.world)
     }

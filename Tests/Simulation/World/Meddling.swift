@@ -29,7 +29,7 @@ extension World {
         note("by hand again: \(name.text) \(alias) → \(other)")
         marketplace.change(name.text) { $0.aliases[alias] = Int(other.dropFirst()) }
         handChanged[name] = clock
-        foundAnew[name] = clock
+        foundAnew[name] = (clock, Int(other.dropFirst()))
       }
     }
   }

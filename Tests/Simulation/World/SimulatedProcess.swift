@@ -41,6 +41,8 @@ final class SimulatedProcess: @unchecked Sendable {
   var writes = 0
   var sessions: [LockState.Session] = []
   let options: JobOptions
+  /// The age in milliseconds below which it may collect nothing, where it collects.
+  var collectsOlderThan: Int64?
   /// What it was seen to do, for those who check what it says of itself.
   var conduct = Conduct()
 

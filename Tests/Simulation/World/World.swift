@@ -32,8 +32,9 @@ final class World: @unchecked Sendable {
   /// When somebody last changed a model of the marketplace by hand.
   var handChanged: [ByteName: Int64] = [:]
   /// When somebody last changed one by hand whose change before that was told and not put back, to what no putting back
-  /// passes through; no longer once a call went wrong, since then it may be a job's own half.
-  var foundAnew: [ByteName: Int64] = [:]
+  /// passes through, and the version that its alias names since; no longer once a call went wrong, since then it may be a
+  /// job's own half.
+  var foundAnew: [ByteName: (at: Int64, to: Int?)] = [:]
   /// When somebody last deleted a run of the marketplace by hand.
   var runsDeleted: [String: Int64] = [:]
   /// Metrics that were measured as NaN.
