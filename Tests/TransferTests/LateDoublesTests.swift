@@ -110,4 +110,25 @@ struct LateDoublesTests {
     #expect(Set(try await runs()) == [run.id, ended.id])
     #expect(try await models().count == 3)
   }
+
+  @Test("a whole run that was deleted by hand comes back, whatever arrived beside it")
+  func beforeTheDeleted() async throws {
+    let source = try world.mlflow()
+    let trainedID = try #require(run.tags[OwnTags.runID])
+    let trained = try #require(try await source.run(trainedID))
+    let second = try await source.logModel("two", in: trained)
+    try await source.registerVersion(of: "m", source: "models:/\(second.id)", run: trained)
+    try await marketplace.deleteRun(run.id)
+    let late = try await arrive()
+    let report = try await world.sync()
+    #expect(report.isClean)
+    #expect(report.items.map(\.action) == [.exported, .imported, .promoted])
+    #expect(try await runs() == [run.id])
+    #expect(try await marketplace.run(late.run.id)?.isDeleted == true)
+    let version = try #require(try await marketplace.modelVersion(name: "dev01.m", version: 2))
+    #expect(version.runID == run.id)
+    let made = try await marketplace.loggedModel(String(version.source.dropFirst("models:/".count)))
+    #expect(made?.sourceRunID == run.id)
+    #expect(try await world.sync().items.isEmpty)
+  }
 }

@@ -15,9 +15,10 @@ struct ImportedRun: Sendable {
   /// Finds the run that an earlier attempt made, or makes it, and completes it.
   func ensure(_ document: RunDocument) async throws -> Run {
     let key = Tag(OwnTags.sourceKey, "run/\(workspace.text)/\(document.info.runID)")
-    let run = try await findOrCreate(document, key: key)
+    let run =
+      if let found = try await find(key, in: experiments) { found } else { try await create(document, key: key) }
     let files = contents.files(below: "\(document.info.runID)/artifacts")
-    if run.tags[OwnTags.complete] != nil {
+    if run.isWhole {
       try await complete(files, of: run)
     } else if !files.isEmpty {
       try await contents.upload(
@@ -57,34 +58,29 @@ struct ImportedRun: Sendable {
     try await contents.upload(missing, to: location, of: registry, notes: notes, progress: progress)
   }
 
-  /// The oldest run with our key, in whichever of our experiments it lies; of several a whole one comes first, and
-  /// one that nobody deleted.
+  /// The oldest run with our key, in whichever of our experiments it lies. Deleted by hand, with its experiment or
+  /// alone, it comes back as it was: what the source still means.
   private func find(_ key: Tag, in experiments: ImportedExperiments) async throws -> Run? {
     let found = try await registry.runs(inExperiments: experiments.ids, tagged: key)
-    guard let run = Self.chosen(of: found) else { return found.first }
+    guard let run = Self.chosen(of: found) else { return nil }
     for double in Self.doubles(in: found) { try await registry.deleteRun(double.id) }
-    return run
+    guard run.isDeleted else { return run }
+    try await experiments.restore(run.experimentID)
+    try await registry.restoreRun(run.id)
+    return try await registry.run(run.id) ?? run
   }
 
+  /// Of several a whole one comes first, even a deleted one: versions and logged models name it.
   private static func chosen(of found: [Run]) -> Run? {
     let active = found.filter { !$0.isDeleted }
-    return active.first { $0.tags[OwnTags.complete] != nil } ?? active.first
+    return active.first(where: \.isWhole) ?? found.first(where: \.isWhole) ?? active.first ?? found.first
   }
 
   /// Of runs with one key, oldest first, those that are nobody's: a request of a job that was killed may arrive after
   /// its successor has looked, and after it is done.
   static func doubles(in found: [Run]) -> [Run] {
     let chosen = chosen(of: found)
-    return found.filter { !$0.isDeleted && $0.id != chosen?.id && $0.tags[OwnTags.complete] == nil }
-  }
-
-  private func findOrCreate(_ document: RunDocument, key: Tag) async throws -> Run {
-    guard let found = try await find(key, in: experiments) else { return try await create(document, key: key) }
-    guard found.isDeleted else { return found }
-    // Deleted by hand, with its experiment or alone: what the source still means comes back as it was.
-    try await experiments.restore(found.experimentID)
-    try await registry.restoreRun(found.id)
-    return try await registry.run(found.id) ?? found
+    return found.filter { !$0.isDeleted && $0.id != chosen?.id && !$0.isWhole }
   }
 
   /// Creating is not idempotent: whoever finds an older run with the key afterwards takes that and gives up its own.
@@ -98,12 +94,15 @@ struct ImportedRun: Sendable {
           key, Tag(OwnTags.runID, document.info.runID), Tag(OwnTags.workspace, workspace.text),
           Tag(OwnTags.exportID, contents.manifest.exportID),
         ]))
-    guard let oldest = try await find(key, in: experiments.with(home)), oldest.id != made.id, !oldest.isDeleted else {
-      return made
-    }
+    guard let oldest = try await find(key, in: experiments.with(home)), oldest.id != made.id else { return made }
     try await registry.deleteRun(made.id)
     return oldest
   }
+}
+
+extension Run {
+  /// Whether an import has written all there was to it.
+  fileprivate var isWhole: Bool { tags[OwnTags.complete] != nil }
 }
 
 extension DatasetInput {
