@@ -14,9 +14,12 @@ final class Interruption: Sendable {
   init() {
     (arrivals, arrival) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     let isHeard = DispatchSemaphore(value: 0)
+    // Of the global queues a machine with one processor has one thread, which may be the one that waits here: it would
+    // take a second until another is begun.
+    let queue = DispatchQueue(label: "signals")
     for number in [SIGINT, SIGTERM] {
       Foundation.signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       // The handler holds its source, which lives as long as the program listens.
       source.setEventHandler { [self] in withExtendedLifetime(source) { arrive(number) } }
       source.setRegistrationHandler { isHeard.signal() }
