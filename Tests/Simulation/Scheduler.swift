@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 /// Runs every task of a simulation on the one thread that drives it, in an order that the seed alone decides.
 ///
@@ -8,7 +8,7 @@ import Glibc
 final class Scheduler: TaskExecutor, @unchecked Sendable {
   // Unchecked: nothing but the driver's thread ever comes here, which `enqueue` makes sure of.
   private var ready: [UnownedJob] = []
-  private var waiting: [UnsafeContinuation<Void, Never>] = []
+  private var waiting: [(owner: UUID, continuation: UnsafeContinuation<Void, Never>)] = []
   private let thread = pthread_self()
 
   func enqueue(_ job: consuming ExecutorJob) {
@@ -17,10 +17,15 @@ final class Scheduler: TaskExecutor, @unchecked Sendable {
   }
 
   /// Waits until the driver gives the turn.
-  func turn() async { await withUnsafeContinuation { waiting.append($0) } }
+  ///
+  /// - Parameter owner: the run that the task belongs to.
+  func turn(of owner: UUID) async { await withUnsafeContinuation { waiting.append((owner, $0)) } }
 
   /// How many tasks wait for a turn.
   var waitingCount: Int { waiting.count }
+
+  /// Those of one run that wait for a turn.
+  func waiting(of owner: UUID) -> [Int] { waiting.indices.filter { waiting[$0].owner == owner } }
 
   /// Runs what is ready until everything waits or has ended.
   func runReady() {
@@ -34,7 +39,7 @@ final class Scheduler: TaskExecutor, @unchecked Sendable {
 
   /// Gives the turn to one waiting task, and runs what is ready then.
   func giveTurn(to index: Int) {
-    waiting.remove(at: index).resume()
+    waiting.remove(at: index).continuation.resume()
     runReady()
   }
 }

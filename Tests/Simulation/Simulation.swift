@@ -135,6 +135,7 @@ public final class Simulation {
     for job in jobs { job.start() }
     world.scheduler.runReady()
     let begin = world.steps
+    var hurry = (run: UUID(), turns: 0)
     while jobs.contains(where: { !$0.isDone }) {
       guard world.scheduler.waitingCount > 0 else { return world.violated("O", "a job waits for nothing, for ever") }
       guard world.steps - begin < Self.jobStepsMax else { return world.violated("O", "a job does not end") }
@@ -143,7 +144,11 @@ public final class Simulation {
         if world.plan.handOnceIn > 0, world.dice.once(in: 20) { world.handChange() }
       }
       if !world.late.isEmpty, world.apart.once(in: 200) { world.deliverLate() }
-      world.scheduler.giveTurn(to: world.dice.below(world.scheduler.waitingCount))
+      let anyone = world.dice.below(world.scheduler.waitingCount)
+      if jobs.count > 1, hurry.turns == 0, world.yard.once(in: 40) { hurry = somebodyHurries(jobs, dayShift: dayShift) }
+      hurry.turns = max(0, hurry.turns - 1)
+      let hurried = hurry.turns > 0 ? world.scheduler.waiting(of: hurry.run) : []
+      world.scheduler.giveTurn(to: world.yard.pick(hurried) ?? anyone)
     }
     for job in jobs where !job.process.sessions.isEmpty {
       world.violated("O", "run \(job.process.run.uuidString.prefix(4)) left a session open that holds locks")
@@ -156,6 +161,14 @@ public final class Simulation {
       world.count("\(item.reason.rawValue) collected")
     }
     for job in jobs { ReportChecker(world: world, job: job, isAlone: jobs.count == 1).check() }
+  }
+
+  /// One of several jobs does much while the others stand still, and on day shifts what it finds is new to them.
+  private func somebodyHurries(_ jobs: [SimulatedJob], dayShift: Bool) -> (run: UUID, turns: Int) {
+    if dayShift, world.plan.dayShift > 0, world.yard.once(in: 2) {
+      world.peopleChange(world.yard.below(world.sources.count))
+    }
+    return (world.yard.pick(jobs)?.process.run ?? UUID(), 1 + world.yard.below(60))
   }
 
   /// Faults stop and people go home: one run must leave everything right, and the next must have nothing to do.
@@ -373,7 +386,7 @@ final class SimulatedJob: @unchecked Sendable {
       isStopping: { process.isStopping },
       pause: { length in
         process.conduct.pauses.append(length)
-        await world.scheduler.turn()
+        await world.scheduler.turn(of: process.run)
         world.tick()
         if process.isDead { throw ProcessDied() }
       })

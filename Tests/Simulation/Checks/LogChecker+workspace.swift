@@ -3,6 +3,7 @@ import Ledger
 import Marketplace
 import Registry
 import Storage
+import Transfer
 
 extension LogChecker.Workspace {
   mutating func connect(_ fact: Fact) {
@@ -139,8 +140,21 @@ extension LogChecker.Workspace {
     if StreamDigest.of(bytes).sha256 != fact.text("manifest_sha256") {
       fact.violates("J3", "\(path) has another digest")
     }
+    checkIdentity(of: bytes, fact)
     manifests[folder] = LogChecker.read(path, fact.world)
     for (name, file) in manifests[folder] ?? [:] { LogChecker.check("\(folder)/\(name)", file, fact.world) }
+  }
+
+  /// A manifest says of itself which export it is.
+  private func checkIdentity(of manifest: [UInt8], _ fact: Fact) {
+    guard let says = try? JSONDecoder().decode(Manifest.self, from: Data(manifest)) else {
+      return fact.violates("J3", "its manifest cannot be read")
+    }
+    let isIts =
+      says.exportID == fact.text("export_id") && says.workspace == fact.event.workspace
+      && says.model == fact.text("model") && says.version == fact.number("version")
+      && says.created == Int64(fact.number("created")) && says.generation == fact.number("generation")
+    if !isIts { fact.violates("J3", "its manifest is another export's") }
   }
 
   /// J1, J2 and J5 of an import.

@@ -64,7 +64,7 @@ struct SimulatedLockSession: LockSession, @unchecked Sendable {
   func stands() async throws -> Bool { try await process.call(.locks, "prove the lock") { session.isAlive } }
 
   func close() async {
-    await process.world.scheduler.turn()
+    await process.world.scheduler.turn(of: process.run)
     process.sessions.removeAll { $0 === session }
     process.world.locks.end(session)
   }

@@ -7,6 +7,12 @@ extension World {
   /// One byte less than this is fetched again by whoever goes on with an export.
   static let largeBytes = 1_048_576
 
+  /// One byte more is compared with the file of an earlier export that has its size before it is sent.
+  static let comparedBytes = 5 * 1_048_576
+
+  /// So many such files a world has room for.
+  private static let hugeFilesMax = 16
+
   /// The most bytes of an `MLmodel` that is read.
   static let mlmodelBytes = 1_048_576
 
@@ -94,7 +100,7 @@ extension World {
       case 0: run.params += (0..<100).map { Param("p\($0)", "\($0)") }
       case 1: run.params.append(Param("text", String(repeating: "p", count: 1_001)))
       // 1,368 bytes of JSON and 32 for the number, a hundred times: 140,000, or one more.
-      case 2:
+      case 2, 5:
         let name = String(repeating: "\u{1}", count: 80) + String(repeating: "m", count: 882)
         more = (0..<99).map { Metric(key: String(format: "n%03d", $0) + name, value: 1, timestamp: clock) }
         let last = 1_400 - 37 + 5 - 32 - 2 + yard.below(2)
@@ -118,6 +124,15 @@ extension World {
     }
     run.metrics += more
     registry.runs[id] = run
+  }
+
+  /// A file as large as one before, which may have its very bytes, or differ from the first on, or in the last.
+  func makeHugeFile() -> [UInt8]? {
+    guard hugeFiles < Self.hugeFilesMax else { return nil }
+    hugeFiles += 1
+    var bytes = [UInt8](repeating: yard.once(in: 3) ? 1 : 2, count: Self.comparedBytes + yard.below(2))
+    bytes[bytes.count - 1] = yard.once(in: 3) ? 1 : 2
+    return bytes
   }
 
   /// What was measured of a logged model in its run and in another; MLflow gives NaN back as 0.

@@ -143,6 +143,7 @@ extension World {
       let rest = Self.mlmodelBytes + aside.below(2) - (files["MLmodel"]?.count ?? 0)
       if aside.once(in: 3) { files["MLmodel"]? += Array(("#" + String(repeating: "x", count: rest - 1)).utf8) }
       files["data/large"] = Array(repeating: UInt8(aside.below(256)), count: Self.largeBytes + aside.below(4))
+      if plan.hasHugeFiles, let huge = makeHugeFile() { files["data/large"] = huge }
     }
     return files
   }

@@ -48,6 +48,11 @@ struct Plan: Sendable {
   let modelsListedAtOnceMin: Int
   /// Whether sources list the versions of all models at once.
   let listsAllVersions: Bool
+  /// Whether the marketplace lists versions of all models by a tag, however many there are.
+  let listsByTag: Bool
+
+  /// Whether some of the large files are compared with those of earlier exports before they are sent.
+  let hasHugeFiles: Bool
 
   /// How much there is to live, roughly.
   var size: Int { workspaces * (models + 2) * nights * (changes + jobs) * (kind == .long ? 4 : 1) }
@@ -84,5 +89,7 @@ struct Plan: Sendable {
     jobs = isLarge ? 2 : 1 + dice.below(3)
     modelsListedAtOnceMin = aside.once(in: 3) ? JobOptions().modelsListedAtOnceMin : 1 + aside.below(3)
     listsAllVersions = !aside.once(in: 4)
+    hasHugeFiles = kind == .long && aside.once(in: 3)
+    listsByTag = !aside.once(in: 4)
   }
 }

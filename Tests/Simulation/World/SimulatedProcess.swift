@@ -67,7 +67,7 @@ final class SimulatedProcess: @unchecked Sendable {
     _ port: Port, _ name: StaticString, at place: @autoclosure () -> String = "", writes isWrite: Bool = false,
     lastOnceIn: Int = 0, late: (() -> Void)? = nil, _ effect: () throws -> Answer
   ) async throws -> Answer {
-    await world.scheduler.turn()
+    await world.scheduler.turn(of: run)
     guard !isDead else { throw ProcessDied() }
     calls += 1
     world.tick()

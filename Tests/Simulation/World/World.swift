@@ -37,6 +37,8 @@ final class World: @unchecked Sendable {
   var foundAnew: [ByteName: (at: Int64, to: Int?)] = [:]
   /// When somebody last deleted a run of the marketplace by hand.
   var runsDeleted: [String: Int64] = [:]
+  /// How many files were made that are compared before they are sent.
+  var hugeFiles = 0
   /// Metrics that were measured as NaN.
   var oddities: Set<String> = []
   /// Requests of processes that died, still on their way.
