@@ -124,6 +124,30 @@ struct ObserveDecisionTests {
     #expect(world.observe() == [])
   }
 
+  @Test("takes an alias from a version when it names one that, as the registry says, does not exist")
+  func goneTarget() throws {
+    var world = try SourceWorld()
+    world.register("risk", stage: "Production")
+    world.register("risk")
+    world.models["risk"]?.aliases["champion"] = 2
+    world.observe()
+    #expect(world.current("risk") == 2)
+    world.models["risk"]?.aliases["champion"] = 3
+    #expect(world.observe() == [])
+    #expect(world.current("risk") == 2)
+
+    let id = try #require(world.model("risk")?.id)
+    var reading = world.reading()
+    reading.absences.insert(.aliased(model: id, number: 3))
+    guard case .aliasRemoved(let removed) = world.observe(reading).first else {
+      Issue.record("the alias was not removed")
+      return
+    }
+    #expect(removed.version == 2)
+    #expect(world.current("risk") == 1)
+    #expect(world.observe(reading) == [])
+  }
+
   @Test("keeps identity, first name and history through a rename")
   func rename() throws {
     var world = try SourceWorld()

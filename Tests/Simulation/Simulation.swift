@@ -216,8 +216,9 @@ public final class Simulation {
   private func clear(_ options: JobOptions) {
     world.note("the store is cleared")
     world.clock += 40 * 86_400_000
-    // What failed for good is tried again by now, and told again.
+    // What failed for good is tried again by now, and told again; what is damaged is given up, and is young as such.
     work([job(options, steps: .all, isExposed: false)], dayShift: false)
+    world.clock += 2 * 86_400_000
     let plan = collection(days: 1, deletes: false, isExposed: false)
     work([plan], dayShift: false)
     let before = CollectionChecker.Store(world)
@@ -344,7 +345,8 @@ final class SimulatedJob: @unchecked Sendable {
   func start() {
     let work = work()
     for (id, workspace) in process.world.checker.workspaces {
-      process.conduct.availableMost[id] = workspace.models.values.count { $0.available != nil }
+      let available = workspace.models.values.count { $0.available != nil }
+      process.conduct.available[id] = available...available
     }
     Task(executorPreference: process.world.scheduler) { [self] in
       do {

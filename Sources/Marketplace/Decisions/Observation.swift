@@ -24,6 +24,8 @@ public struct Observation: Sendable {
     case model(ModelKey)
     /// The model has no version of this number, or the one it has was created at another time.
     case version(model: ModelID, number: Int, created: Int64)
+    /// The model has no version of this number, though an alias names it.
+    case aliased(model: ModelID, number: Int)
   }
 }
 

@@ -131,7 +131,10 @@ public struct ObserveDecision {
 
   private mutating func decideAliases(_ observed: ObservedModel, as id: ModelID) {
     guard let model = draft.state.models[id] else { return }
-    removeAliases(of: model, but: Set(observed.aliases.keys), name: observed.name)
+    let kept = observed.aliases.filter { alias, number in
+      model.aliases[alias]?.number == number || !observation.absences.contains(.aliased(model: id, number: number))
+    }
+    removeAliases(of: model, but: Set(kept.keys), name: observed.name)
     for (alias, number) in observed.aliases.sorted(by: { $0.key < $1.key }) {
       guard let version = model.versions[number], !version.isDeleted,
         model.aliases[alias] != AliasTarget(number: number, created: version.created)

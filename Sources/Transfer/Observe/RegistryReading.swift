@@ -145,6 +145,16 @@ struct RegistryReading: Sendable {
         absences.append(.version(model: known.id, number: version.number, created: version.created))
       }
     }
+    // An alias may have moved to a version that came and went since the last reading; MLflow 2 leaves it there.
+    for alias in listed.aliases where !versions.contains(where: { $0.version == alias.version }) {
+      guard let known, let target = known.aliases[ExactText(alias.name)], target.number != alias.version
+      else { continue }
+      if let asked = try await registry.modelVersion(name: listed.name, version: alias.version) {
+        versions.append(asked)
+      } else {
+        absences.append(.aliased(model: known.id, number: alias.version))
+      }
+    }
     return (versions, absences)
   }
 

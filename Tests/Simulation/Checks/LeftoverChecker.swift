@@ -95,7 +95,7 @@ struct LeftoverChecker {
     let due = log.models.count {
       log.isToBeWithdrawn($0.value) && !log.hasSuccessor($0.key)
     }
-    let available = process.conduct.availableMost[part.workspace.text] ?? 0
+    let available = process.conduct.available[part.workspace.text]?.lowerBound ?? 0
     let most = process.options.withdrawals.permitted ?? max(3, available / 10)
     if due <= most { violated("\(part.workspace): \(due) withdrawals are blocked, \(most) may be made") }
   }

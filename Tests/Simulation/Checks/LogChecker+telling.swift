@@ -136,7 +136,7 @@ extension LogChecker.Workspace {
     let name = fact.event.workspace
     process.conduct.withdrawn[name, default: 0] += 1
     let count = process.conduct.withdrawn[name] ?? 0
-    let available = process.conduct.availableMost[name] ?? 0
+    let available = process.conduct.available[name]?.upperBound ?? 0
     let most = process.options.withdrawals.permitted ?? max(3, available / 10)
     if count > most { fact.violates("J11", "\(count) models are withdrawn, \(most) may be") }
   }

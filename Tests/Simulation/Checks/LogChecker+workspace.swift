@@ -178,14 +178,17 @@ extension LogChecker.Workspace {
     models[id]?.versions[fact.key]?.live = .init(
       generation: fact.number("generation"), number: fact.number("marketplace_version"), export: fact.text("export_id"),
       run: fact.object["marketplace_run_id"] as? String, began: fact.since)
-    models[id]?.marketplaceName = name
-    models[id]?.tookName = fact.event.sequence
+    // A model that was gone while another took its name does not get it back from that one.
+    let had = models[id].flatMap { ByteName($0.marketplaceName ?? "") == ByteName(name) ? $0.tookName : nil } ?? 0
     let other = models.first { other, model in
-      other != id && model.isAlive && model.marketplaceName.map { ByteName($0) == ByteName(name) } ?? false
+      other != id && model.isAlive && model.tookName > had
+        && model.marketplaceName.map { ByteName($0) == ByteName(name) } ?? false
     }
     if let other, fact.world.running.count == 1 {
       fact.violates("J5", "'\(name)' is \(other.value.name)'s, which is alive")
     }
+    models[id]?.marketplaceName = name
+    models[id]?.tookName = fact.event.sequence
   }
 
   /// J11 for the marketplace: a version said to be lost is not there under its key.

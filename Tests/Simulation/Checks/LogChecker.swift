@@ -184,8 +184,8 @@ struct LogChecker {
     workspaces[event.workspace] = workspace
     let available = workspace.models.values.count { $0.available != nil }
     for process in world.running {
-      let most = process.conduct.availableMost[event.workspace] ?? 0
-      process.conduct.availableMost[event.workspace] = max(most, available)
+      let known = process.conduct.available[event.workspace] ?? 0...0
+      process.conduct.available[event.workspace] = min(known.lowerBound, available)...max(known.upperBound, available)
     }
   }
 

@@ -21,9 +21,10 @@ struct Conduct {
   var failedShared = 0
   /// Workspaces that it said it was reading.
   var told: Set<String> = []
-  /// Models that it took out of promotion by workspace, and the most that were available there since it began.
+  /// Models that it took out of promotion by workspace, and the least and the most that were available there since it
+  /// began.
   var withdrawn: [String: Int] = [:]
-  var availableMost: [String: Int] = [:]
+  var available: [String: ClosedRange<Int>] = [:]
   /// Files of models and runs that it finished in storage and in registries, and those that it told of.
   var stored = 0
   var sent = 0
