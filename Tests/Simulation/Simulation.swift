@@ -31,6 +31,7 @@ public final class Simulation {
   static let jobStepsMax = 500_000
   private let world: World
   private var jobs = 0
+  private var processes: [SimulatedProcess] = []
 
   /// A life that `run()` lives, each step told to `trace`.
   public init(seed: UInt64, trace: ((String) -> Void)? = nil) {
@@ -53,6 +54,7 @@ public final class Simulation {
 
   /// Lives the life.
   public func run() -> Result {
+    defer { forget() }
     for night in 0..<world.plan.nights where world.violations.isEmpty {
       world.note("night \(night)")
       for index in world.sources.indices {
@@ -74,6 +76,14 @@ public final class Simulation {
     }
     if world.violations.isEmpty { settle() }
     return result()
+  }
+
+  /// A process and what it did know of each other, and of the world.
+  private func forget() {
+    for process in processes { process.conduct = Conduct() }
+    processes = []
+    world.touched = [:]
+    world.late = []
   }
 
   private func result() -> Result {
@@ -131,6 +141,7 @@ public final class Simulation {
   /// Runs jobs side by side to the end, people at work meanwhile on day shifts.
   private func work(_ jobs: [SimulatedJob], dayShift: Bool = true) {
     world.running = jobs.map(\.process)
+    processes += world.running
     defer { world.running = [] }
     for job in jobs { job.start() }
     world.scheduler.runReady()

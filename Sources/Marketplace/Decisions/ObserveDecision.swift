@@ -131,9 +131,7 @@ public struct ObserveDecision {
 
   private mutating func decideAliases(_ observed: ObservedModel, as id: ModelID) {
     guard let model = draft.state.models[id] else { return }
-    let kept = observed.aliases.filter { alias, number in
-      model.aliases[alias]?.number == number || !observation.absences.contains(.aliased(model: id, number: number))
-    }
+    let kept = observed.aliases.filter { !hasMovedToNothing($0.key, $0.value, of: model) }
     removeAliases(of: model, but: Set(kept.keys), name: observed.name)
     for (alias, number) in observed.aliases.sorted(by: { $0.key < $1.key }) {
       guard let version = model.versions[number], !version.isDeleted,
@@ -146,6 +144,12 @@ public struct ObserveDecision {
         notAfter: observation.to)
       draft.add(.aliasAssigned(event), stream: id.stream, subject: alias.text)
     }
+  }
+
+  /// Whether an alias names another version than before, and that one, as the registry says, does not exist.
+  private func hasMovedToNothing(_ alias: ExactText, _ number: Int, of model: ModelState) -> Bool {
+    guard model.aliases[alias]?.number != number else { return false }
+    return observation.absences.contains(.aliased(model: model.id, number: number))
   }
 
   private mutating func removeAliases(of model: ModelState, but kept: Set<ExactText>, name: String) {

@@ -102,6 +102,13 @@ extension LogChecker.Workspace {
     if models[id]?.available == nil, isAnothers, fact.world.running.count == 1 {
       fact.violates("J8", "\(name.text) is another incarnation's, which is available")
     }
+    // Whoever went wrong, or is at work, may have changed it without a word.
+    let strangers = (fact.world.touched[name] ?? [:]).values.filter { process in
+      process !== fact.process && (process.conduct.isBroken || fact.world.running.contains { $0 === process })
+    }
+    if changed == nil, strangers.isEmpty, fact.process?.conduct.isBroken == false {
+      fact.violates("J7", "nobody changed \(name.text) by hand")
+    }
     models[id]?.drift = (fact.text("found"), fact.text("expected"), fact.world.clock)
   }
 

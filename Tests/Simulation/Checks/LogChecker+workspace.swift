@@ -214,6 +214,7 @@ extension LogChecker.Workspace {
     models[id]?.available = to
     if to != nil { models[id]?.tookName = fact.event.sequence }
     models[id]?.drift = nil
+    fact.world.touched[ByteName(fact.text("marketplace_name"))]?[fact.process?.run ?? UUID()] = nil
     checkCause(fact, model)
     if to == nil, fact.text("cause") != "drift" { checkLimit(fact, id) }
     guard fact.text("cause") != "drift", ruleChanged < fact.since else { return }

@@ -61,6 +61,7 @@ extension SimulatedRegistry {
 
   func transitionStage(name: String, version: Int, to stage: String, archiveExistingVersions: Bool) async throws {
     try await write("transition a stage") {
+      touch(name)
       guard state.transition(name, version, to: stage, archives: archiveExistingVersions, at: now) else {
         throw absent("version \(version) of \(name)")
       }
@@ -69,6 +70,7 @@ extension SimulatedRegistry {
 
   func setAlias(_ alias: String, ofModel name: String, version: Int) async throws {
     try await write("set an alias") {
+      touch(name)
       guard try model(name).versions[version] != nil else { throw absent("version \(version) of \(name)") }
       state.change(name) { $0.aliases[alias] = version }
     }
@@ -76,13 +78,22 @@ extension SimulatedRegistry {
 
   func deleteAlias(_ alias: String, ofModel name: String) async throws {
     try await write("delete an alias") {
+      touch(name)
       // Real servers refuse it for a model that is not there; the client takes that for done.
       state.change(name) { $0.aliases[alias] = nil }
     }
   }
 
   func deleteModelVersion(name: String, version: Int) async throws {
-    try await write("delete a version") { state.deleteVersion(name, version, at: now) }
+    try await write("delete a version") {
+      touch(name)
+      state.deleteVersion(name, version, at: now)
+    }
+  }
+
+  /// What of a model is promoted may be another now, and the log does not know it yet.
+  private func touch(_ name: String) {
+    if state === process.world.marketplace { process.world.touched[ByteName(name), default: [:]][process.run] = process }
   }
 
   // MARK: Writing experiments, runs, logged models

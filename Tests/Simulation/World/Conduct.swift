@@ -13,6 +13,8 @@ struct Conduct {
   var observed: [String: Observed] = [:]
   /// Requests by registry and what was asked.
   var requests: [String: [String: Int]] = [:]
+  /// Whether any call of it went wrong, or was its last.
+  var isBroken = false
   /// Requests that failed, by registry.
   var failed: [String: Int] = [:]
   /// Registries that did not show it everything, or had nothing to show.

@@ -76,7 +76,10 @@ final class SimulatedProcess: @unchecked Sendable {
     if isLast { world.count("process killed") }
     world.note("\(run.uuidString.prefix(4)) \(port) \(name) \(place())\(fate == .fine ? "" : " \(fate)")")
     if port != .registry, fate != .fine { conduct.failedShared += 1 }
-    if fate != .fine { world.foundAnew = [:] }
+    if fate != .fine {
+      world.foundAnew = [:]
+      conduct.isBroken = true
+    }
     if isWrite, fate == .fine || fate == .answerLost || fate == .deathAfter { writes += 1 }
     switch fate {
     case .fine: return try effect()
@@ -117,6 +120,7 @@ final class SimulatedProcess: @unchecked Sendable {
   private func loseLocks() {
     guard !sessions.isEmpty, world.dice.once(in: world.plan.lockLostOnceIn) else { return }
     world.count("lock session lost")
+    conduct.isBroken = true
     conduct.failedShared += 1
     endSessions()
   }

@@ -35,6 +35,8 @@ final class World: @unchecked Sendable {
   /// passes through, and the version that its alias names since; no longer once a call went wrong, since then it may be a
   /// job's own half.
   var foundAnew: [ByteName: (at: Int64, to: Int?)] = [:]
+  /// Who has changed what is promoted of a model of the marketplace, and has not told of it.
+  var touched: [ByteName: [UUID: SimulatedProcess]] = [:]
   /// When somebody last deleted a run of the marketplace by hand.
   var runsDeleted: [String: Int64] = [:]
   /// How many files were made that are compared before they are sent.
