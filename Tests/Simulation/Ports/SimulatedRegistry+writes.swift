@@ -93,7 +93,8 @@ extension SimulatedRegistry {
 
   /// What of a model is promoted may be another now, and the log does not know it yet.
   private func touch(_ name: String) {
-    if state === process.world.marketplace { process.world.touched[ByteName(name), default: [:]][process.run] = process }
+    guard state === process.world.marketplace else { return }
+    process.world.touched[ByteName(name), default: [:]][process.run] = process
   }
 
   // MARK: Writing experiments, runs, logged models

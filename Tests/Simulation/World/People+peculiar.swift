@@ -99,15 +99,13 @@ extension World {
       switch aside.below(6) {
       case 0: run.params += (0..<100).map { Param("p\($0)", "\($0)") }
       case 1: run.params.append(Param("text", String(repeating: "p", count: 1_001)))
-      // 1,368 bytes of JSON and 32 for the number, a hundred times: 140,000, or one more.
+      // With `auc`, which every run has, a hundred: 37 bytes of JSON with its number, 98 times 1,400, and 2,763 or one more
+      // for the last are 140,000 or one more.
       case 2, 5:
         let name = String(repeating: "\u{1}", count: 80) + String(repeating: "m", count: 882)
-        more = (0..<99).map { Metric(key: String(format: "n%03d", $0) + name, value: 1, timestamp: clock) }
-        let last = 1_400 - 37 + 5 - 32 - 2 + yard.below(2)
-        more.append(
-          Metric(
-            key: "z" + String(repeating: "\u{1}", count: 80) + String(repeating: "m", count: last - 481), value: 1,
-            timestamp: clock))
+        more = (0..<98).map { Metric(key: String(format: "n%03d", $0) + name, value: 1, timestamp: clock) }
+        let last = String(repeating: "\u{1}", count: 400) + String(repeating: "m", count: 328 + yard.below(2))
+        more.append(Metric(key: "z" + last, value: 1, timestamp: clock))
       case 3: more = (0..<100).map { Metric(key: "n\($0)", value: Double($0), timestamp: clock) }
       case 4: run.name = String(repeating: "r", count: 1_001)
       default: break
