@@ -53,11 +53,22 @@ extension LogChecker.Workspace {
       models[id]?.tags = fact.object["tags"] as? [String: String] ?? [:]
     case "StageTransitioned": models[id]?.versions[fact.key]?.stage = fact.text("to")
     case "AliasAssigned": models[id]?.aliases[fact.text("alias")] = fact.key
-    case "AliasRemoved": models[id]?.aliases[fact.text("alias")] = nil
+    case "AliasRemoved":
+      checkRemoval(fact, id)
+      models[id]?.aliases[fact.text("alias")] = nil
     default: transfer(fact, id, names, &manifests)
     }
     if fact.object["not_after"] != nil { checkTimes(fact) }
     noteCurrent(id)
+  }
+
+  /// Where people rest while jobs run, an alias is removed that names nothing at its source.
+  private func checkRemoval(_ fact: Fact, _ id: String) {
+    guard fact.world.plan.dayShift == 0, let registry = fact.registry,
+      let listed = registry.models[ByteName(fact.text("name"))], listed.created == models[id]?.created,
+      let number = listed.aliases[fact.text("alias")], listed.versions[number] != nil
+    else { return }
+    fact.violates("J11", "the alias names v\(number)")
   }
 
   /// A model under another name is the one that was created at the same time and had the same versions, where no other
