@@ -37,6 +37,9 @@ let package = Package(
       name: "Migrations", path: "migrations", resources: [.embedInCode("sql")], swiftSettings: strict),
     .target(name: "Ledger", dependencies: ["Postgres", "Migrations"], swiftSettings: strict),
     .target(
+      name: "Transparency", dependencies: ["CLibCrypto", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
+    .target(
       name: "Marketplace", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: strict),
     .target(
@@ -100,6 +103,9 @@ let package = Package(
       dependencies: ["Ledger", "Migrations", "Postgres", "TestSupport"],
       exclude: ["leaf.py"], resources: [.copy("Vectors")],
       swiftSettings: strict),
+    .testTarget(
+      name: "TransparencyTests",
+      dependencies: ["Transparency", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
     .testTarget(
       name: "MarketplaceTests",
       dependencies: ["Marketplace", "TestSupport"],
