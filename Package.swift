@@ -75,12 +75,13 @@ let package = Package(
         "Marketplace", "Ledger", "Postgres", "Registry", "Storage", .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strict),
+    .target(name: "Audit", dependencies: ["Ledger", "Postgres", "Storage", "Transparency"], swiftSettings: strict),
     .target(name: "Catalog", dependencies: ["Postgres"], swiftSettings: strict),
     .executableTarget(
       name: "marketplace",
       dependencies: [
-        "Artifacts", "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Artifacts", "Audit", "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
+        "Transparency", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strict),
@@ -141,6 +142,9 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: strict),
+    .testTarget(
+      name: "AuditTests",
+      dependencies: ["Audit", "Ledger", "Postgres", "Storage", "TestSupport", "Transparency"], swiftSettings: strict),
     .target(
       name: "Simulation",
       dependencies: [

@@ -37,6 +37,16 @@ public struct Ledger: Sendable {
     }
   }
 
+  /// The last position that was given, 0 if there is none. Gives none itself.
+  ///
+  /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
+  public func lastPosition() async throws -> Int64 {
+    try await ask { session in
+      let rows = try session.query("SELECT coalesce(max(last_position), 0) AS last FROM ledger.seal")
+      return try rows.first?.int64("last") ?? 0
+    }
+  }
+
   /// The last position sealed at or before a time, 0 if there was none. For a time that has passed the answer
   /// never changes.
   ///

@@ -11,6 +11,7 @@ struct Configuration: Decodable {
   var workspaces: [Workspace]?
   var marketplace: Target?
   var concurrency: Concurrency?
+  var audit: AuditSettings?
 
   /// What counts as promoted.
   struct Promoted: Decodable {
@@ -68,7 +69,7 @@ struct Configuration: Decodable {
   }
 
   static let keys: Set<String> = [
-    "database", "data", "storage", "promoted", "workspaces", "marketplace", "concurrency",
+    "database", "data", "storage", "promoted", "workspaces", "marketplace", "concurrency", "audit",
   ]
 }
 
@@ -115,6 +116,7 @@ extension Configuration {
     try check(root["marketplace"], known: Target.keys, place: "marketplace: ", path: path)
     try checkArtifacts(of: root["marketplace"], place: "marketplace: ", path: path)
     try check(root["concurrency"], known: Concurrency.keys, place: "concurrency: ", path: path)
+    try check(root["audit"], known: AuditSettings.keys, place: "audit: ", path: path)
     for (index, workspace) in ((root["workspaces"] as? [Any]) ?? []).enumerated() {
       let place = "workspaces[\(index)]: "
       try check(workspace, known: Workspace.keys, place: place, path: path)

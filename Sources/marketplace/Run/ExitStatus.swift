@@ -1,4 +1,5 @@
 import ArgumentParser
+import Audit
 import Ledger
 import Marketplace
 import Postgres
@@ -30,6 +31,7 @@ enum ExitStatus: Int32 {
     case let error as RegistryError: self = Self.of(error)
     case let error as StorageError: self = Self.of(error)
     case let error as DomainError: self = Self.of(error)
+    case let error as AuditError: self = Self.of(error)
     case is CancellationError: self = .interrupted
     default:
       switch MarketplaceCommand.exitCode(for: error) {
@@ -52,6 +54,14 @@ enum ExitStatus: Int32 {
   /// An id or a template comes from the configuration or the arguments; the rest from events.
   private static func of(_ error: DomainError) -> ExitStatus {
     error.code == .invalidWorkspaceID || error.code == .invalidNameTemplate ? .usage : .failed
+  }
+
+  private static func of(_ error: AuditError) -> ExitStatus {
+    switch error.code {
+    case .behind, .forked, .published: .integrity
+    case .unknown, .key: .usage
+    case .unpublished: .failed
+    }
   }
 
   private static func of(_ error: PostgresError) -> ExitStatus {

@@ -26,6 +26,7 @@ struct JobRun {
     }
     let progress = ProgressLine(isQuiet: options.quiet)
     let started = ContinuousClock.now
+    let published = Deferred()
     var report = try await Workplace.use(settings, options: options) { place in
       let context = JobContext(
         ledger: place.ledger, pool: place.pool, storage: try settings.storage(), run: run,
@@ -35,7 +36,8 @@ struct JobRun {
         context: context, workspaces: plan.sources, target: plan.target, steps: steps, configured: plan.named)
       let report = try await job.run()
       // The run's events get their place in the global order; nothing is appended by it.
-      if !arguments.dryRun { try await place.sealIfAllowed() }
+      // What was done is told, even if the log cannot be published.
+      if !arguments.dryRun { await published.note { try await place.sealAndPublish(settings) } }
       return report
     }
     progress.finish()
@@ -49,6 +51,7 @@ struct JobRun {
     case .table: output.printTable()
     case .json: try JSONOutput.print(output.json)
     }
+    try await published.rethrow()
     if output.status != .done { throw JobEnded(status: output.status) }
   }
 
@@ -73,6 +76,19 @@ struct JobRun {
     if let workspaces = settings.file.concurrency?.workspaces { options.workspacesConcurrent = workspaces }
     if let models = settings.file.concurrency?.models { options.modelsConcurrent = models }
     return options
+  }
+}
+
+/// Work whose failure is told after something else.
+private actor Deferred {
+  private var failure: (any Error)?
+
+  func note(_ work: @Sendable () async throws -> Void) async {
+    do { try await work() } catch { failure = error }
+  }
+
+  func rethrow() throws {
+    if let failure { throw failure }
   }
 }
 

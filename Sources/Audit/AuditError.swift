@@ -1,0 +1,28 @@
+/// What an audit cannot go on from, or found.
+public struct AuditError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// Which kind of thing it is.
+  public enum Code: String, Sendable, Hashable {
+    /// The database has fewer events than a checkpoint that was published: it was set back.
+    case behind = "ledger_behind"
+    /// The database tells another history than was published.
+    case forked = "ledger_forked"
+    /// What was published is not what its checkpoint says, or its checkpoint is not signed as it should be.
+    case published = "published_log_damaged"
+    /// Nothing was published yet.
+    case unpublished = "nothing_published"
+    /// A question about an event or a size that the log does not have.
+    case unknown = "not_in_the_log"
+    /// A key or a policy cannot be used.
+    case key = "audit_key"
+  }
+
+  /// The kind.
+  public let code: Code
+  /// What, which, why, and what to do.
+  public let description: String
+
+  init(_ code: Code, _ description: String) {
+    self.code = code
+    self.description = description
+  }
+}

@@ -1,0 +1,248 @@
+import ArgumentParser
+import Audit
+import Foundation
+import Transparency
+
+/// `marketplace audit`
+struct AuditCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "audit", abstract: "Publish the ledger as a transparency log, verify it, and prove what is in it.",
+    discussion: """
+      For example:
+        marketplace audit keygen ledger.example.org/marketplace /etc/marketplace/log.key
+        marketplace audit seal
+        marketplace audit verify
+      """,
+    subcommands: [KeyGen.self, Seal.self, Verify.self, Prove.self, Consistency.self])
+
+  /// `marketplace audit keygen`
+  struct KeyGen: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "keygen", abstract: "Make a key that signs checkpoints.",
+      discussion: """
+        Writes the secret key to a file that nobody else may read, and prints the verifier key, which everybody may know. To \
+        change keys, sign with both for a time: keep the old file in signing_keys, and its verifier key in verifier_keys \
+        after that, since old checkpoints bear its signature. For example:
+          marketplace audit keygen ledger.example.org/marketplace /etc/marketplace/log.key
+        """)
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The name of the log, which no other has: by custom an address without its scheme.")
+    var origin: String
+    @Argument(help: "The file that the secret key is written to. It must not exist.")
+    var file: String
+
+    private struct JSON: Encodable {
+      var schema = "marketplace.audit.keygen/1"
+      var verifier_key: String
+      var file: String
+    }
+
+    func run() throws {
+      let signer: NoteSigner
+      do {
+        signer = try NoteSigner(name: origin)
+      } catch let error as NoteError {
+        throw Failure(.usage, "audit_key", "\(error)")
+      }
+      let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+      guard descriptor >= 0 else {
+        throw Failure(.failed, "file_not_written", "\(file) cannot be written: \(String(cString: strerror(errno)))")
+      }
+      let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+      do {
+        try handle.write(contentsOf: Data("\(signer.secret)\n".utf8))
+        try handle.synchronize()
+      } catch {
+        throw Failure(.failed, "file_not_written", "\(file) cannot be written: \(error.localizedDescription)")
+      }
+      guard options.output == .table else {
+        return try JSONOutput.print(JSON(verifier_key: signer.verifier.text, file: file))
+      }
+      Console.data(signer.verifier.text)
+      if options.quiet { return }
+      Console.remark(
+        """
+          the secret key is in \(file); write into the configuration:
+
+            audit:
+              origin: \(origin)
+              signing_keys: [\(URL(fileURLWithPath: file).path)]
+
+          Whoever verifies elsewhere writes verifier_keys with the line above instead of signing_keys.
+        """)
+    }
+  }
+
+  /// `marketplace audit seal`
+  struct Seal: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "seal", abstract: "Give events their positions, and publish a signed checkpoint over them.",
+      discussion: """
+        Every job does so at its end. Exit code 8 when the database does not go on from what was published. For example:
+          marketplace audit seal
+        """)
+    @OptionGroup var options: GlobalOptions
+
+    private struct JSON: Encodable {
+      var schema = "marketplace.audit.seal/1"
+      var origin: String
+      var size: Int64
+      var added: Int64
+      var root: String
+    }
+
+    func run() async throws {
+      let settings = try Settings(options)
+      let keys = try settings.auditKeys()
+      guard !keys.signers.isEmpty else {
+        throw Failure(
+          .usage, "audit_key", "audit: no signing_keys are configured here, so this machine cannot sign a checkpoint.")
+      }
+      let outcome = try await Workplace.use(settings, options: options) { place in
+        try await place.publisher(settings, keys).publish()
+      }
+      let checkpoint = outcome.checkpoint
+      switch options.output {
+      case .json:
+        try JSONOutput.print(
+          JSON(
+            origin: checkpoint.origin, size: checkpoint.size, added: outcome.added, root: checkpoint.root.base64))
+      case .table:
+        Console.data(
+          "  \(checkpoint.origin): \(Sentence.count(Int(checkpoint.size), "event")), "
+            + "\(outcome.added == 0 ? "nothing new" : "\(outcome.added) more")   root \(checkpoint.root)")
+      }
+    }
+  }
+
+  /// `marketplace audit verify`
+  struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "verify", abstract: "Recompute the ledger against every checkpoint that was ever published.",
+      discussion: """
+        Changes nothing. Names the first position that is wrong, and how: edited, deleted, inserted, reordered, truncated or \
+        forked; and exits with 8 then. Events that no checkpoint holds yet are vouched for by the database alone. For example:
+          marketplace audit verify
+        """)
+    @OptionGroup var options: GlobalOptions
+
+    private struct JSON: Encodable {
+      var schema = "marketplace.audit.verify/1"
+      var exit_code: Int32
+      var events: Int64
+      var checkpoints: Int
+      var newest_size: Int64?
+      var newest_root: String?
+      var unpublished: Int64
+      var findings_count: Int
+      var findings: [Finding]
+
+      struct Finding: Encodable {
+        var kind: String
+        var position: Int64?
+        var message: String
+      }
+    }
+
+    func run() async throws {
+      let settings = try Settings(options)
+      let keys = try settings.auditKeys()
+      let report = try await Workplace.use(settings, options: options) { place in
+        try await LogVerification(of: PublishedLog(in: try settings.storage()), policy: keys.policy)
+          .run(LedgerEntries(place.ledger))
+      }
+      let status: ExitStatus = report.findingsCount == 0 ? .done : .integrity
+      switch options.output {
+      case .json:
+        try JSONOutput.print(
+          JSON(
+            exit_code: status.rawValue, events: report.entries, checkpoints: report.checkpoints,
+            newest_size: report.newest?.size, newest_root: report.newest?.root.base64, unpublished: report.unpublished,
+            findings_count: report.findingsCount,
+            findings: report.findings.map {
+              JSON.Finding(kind: $0.kind.rawValue, position: $0.position, message: $0.message)
+            }))
+      case .table: Self.tell(report)
+      }
+      if status != .done { throw JobEnded(status: status) }
+    }
+
+    private static func tell(_ report: LogVerification.Report) {
+      for finding in report.findings {
+        Console.data("  \(finding.kind.rawValue)  \(Sentence.printable(finding.message))")
+      }
+      let events = Sentence.count(Int(report.entries), "event")
+      let held = "held against \(Sentence.count(report.checkpoints, "checkpoint"))"
+      let rest = report.unpublished == 0 ? "" : ", \(report.unpublished) of them under none yet"
+      Console.data(
+        report.findingsCount == 0
+          ? "  \(events) \(held)\(rest): all is as it was published"
+          : "  \(events) recomputed, \(held): \(Sentence.count(report.findingsCount, "finding"))")
+    }
+  }
+
+  /// `marketplace audit prove`
+  struct Prove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "prove", abstract: "Prove that an event is in the published log.",
+      discussion: """
+        Prints one JSON object: the leaf, the hashes beside its way to the root, and the signed checkpoint. Needs no database. \
+        For example:
+          marketplace audit prove 4711
+        """)
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The event's position.") var position: Int64
+
+    private struct JSON: Encodable {
+      var schema = "marketplace.audit.inclusion/1"
+      var position: Int64
+      var leaf: String
+      var leaf_hash: String
+      var hashes: [String]
+      var checkpoint: String
+    }
+
+    func run() async throws {
+      let settings = try Settings(options)
+      let proof = try await LogProofs(
+        of: PublishedLog(in: try settings.storage()), policy: try settings.auditKeys().policy
+      ).inclusion(of: position)
+      try JSONOutput.print(
+        JSON(
+          position: proof.position, leaf: String(decoding: proof.leaf, as: UTF8.self),
+          leaf_hash: MerkleHash.leaf(proof.leaf).base64, hashes: proof.hashes.map(\.base64),
+          checkpoint: String(decoding: proof.checkpoint.encoded, as: UTF8.self)))
+    }
+  }
+
+  /// `marketplace audit consistency`
+  struct Consistency: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "consistency", abstract: "Prove that the log of one published size begins with that of another.",
+      discussion: """
+        Prints one JSON object: both signed checkpoints, and the hashes of RFC 6962. Needs no database. For example:
+          marketplace audit consistency 4711 5000
+        """)
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The smaller size.") var earlier: Int64
+    @Argument(help: "The larger one.") var later: Int64
+
+    private struct JSON: Encodable {
+      var schema = "marketplace.audit.consistency/1"
+      var earlier: String
+      var later: String
+      var hashes: [String]
+    }
+
+    func run() async throws {
+      let settings = try Settings(options)
+      let proof = try await LogProofs(
+        of: PublishedLog(in: try settings.storage()), policy: try settings.auditKeys().policy
+      ).consistency(from: earlier, to: later)
+      try JSONOutput.print(
+        JSON(
+          earlier: String(decoding: proof.earlier.encoded, as: UTF8.self),
+          later: String(decoding: proof.later.encoded, as: UTF8.self), hashes: proof.hashes.map(\.base64)))
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import Audit
+import Foundation
+import Storage
+import Transparency
+
+/// How the log is published and believed, as it is written.
+struct AuditSettings: Decodable {
+  var origin: String
+  var signing_keys: [String]?
+  var verifier_keys: [String]?
+  var witnesses: [String]?
+  var witnesses_min: Int?
+  static let keys: Set<String> = ["origin", "signing_keys", "verifier_keys", "witnesses", "witnesses_min"]
+}
+
+/// The keys that a command works with.
+struct AuditKeys: Sendable {
+  let policy: CheckpointPolicy
+  /// None where a machine verifies and does not publish.
+  let signers: [NoteSigner]
+}
+
+extension Settings {
+  /// The keys of the log.
+  ///
+  /// - Throws: ``Failure`` where none are configured, or what is configured cannot be used.
+  func auditKeys() throws -> AuditKeys {
+    guard let written = file.audit else {
+      throw Failure(
+        .usage, "audit_not_configured",
+        "The configuration has no 'audit'. 'marketplace audit keygen' makes a key and says what to write there.")
+    }
+    let signers = try (written.signing_keys ?? []).map(Self.signer)
+    do {
+      let verifiers = try (written.verifier_keys ?? []).map { try NoteVerifier($0) }
+      let policy = try CheckpointPolicy(
+        origin: written.origin, keys: signers.map(\.verifier) + verifiers,
+        witnesses: try (written.witnesses ?? []).map { try NoteVerifier($0) },
+        witnessesMin: written.witnesses_min ?? 0)
+      return AuditKeys(policy: policy, signers: signers)
+    } catch let error as NoteError {
+      throw Failure(.usage, "audit_key", "audit: \(error)")
+    }
+  }
+
+  /// A signing key, from a file that nobody else may read.
+  private static func signer(_ path: String) throws -> NoteSigner {
+    let attributes: [FileAttributeKey: Any]
+    let text: String
+    do {
+      attributes = try FileManager.default.attributesOfItem(atPath: path)
+      text = try String(contentsOfFile: path, encoding: .utf8)
+    } catch {
+      throw Failure(.usage, "audit_key", "audit: signing_keys: \(path) cannot be read: \(error.localizedDescription)")
+    }
+    if let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue, mode & 0o077 != 0 {
+      throw Failure(
+        .usage, "audit_key",
+        "audit: signing_keys: \(path) may be read by others. Whoever reads it can sign in the log's name: "
+          + "chmod 600 '\(path)'.")
+    }
+    do {
+      return try NoteSigner(secret: text.trimmingCharacters(in: .whitespacesAndNewlines))
+    } catch let error as NoteError {
+      throw Failure(.usage, "audit_key", "audit: signing_keys: \(path): \(error)")
+    }
+  }
+}
+
+extension Workplace {
+  /// Gives what was appended its place in the global order, and publishes it where a key is configured.
+  ///
+  /// - Throws: ``Failure`` for keys that cannot be used; `AuditError` when the database does not go on from what was
+  ///   published.
+  func sealAndPublish(_ settings: Settings) async throws {
+    guard settings.file.audit != nil else { return try await sealIfAllowed() }
+    let keys = try settings.auditKeys()
+    // A machine without a signing key leaves that to one that has it.
+    guard !keys.signers.isEmpty else { return try await sealIfAllowed() }
+    _ = try await publisher(settings, keys).publish()
+  }
+
+  func publisher(_ settings: Settings, _ keys: AuditKeys) throws -> LogPublisher {
+    LogPublisher(
+      ledger: ledger, log: PublishedLog(in: try settings.storage()), policy: keys.policy, signers: keys.signers,
+      locks: PostgresPublicationLocks(pool))
+  }
+}

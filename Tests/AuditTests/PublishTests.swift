@@ -1,0 +1,171 @@
+import Foundation
+import Ledger
+import Postgres
+import Storage
+import Testing
+import Transparency
+
+@testable import Audit
+
+@Suite("Publishing the log")
+struct PublishTests {
+  @Test("it grows by any number, as the leaves in PostgreSQL come to, and nothing that stands is written again")
+  func grows() async throws {
+    try await AuditedLedger.with { test in
+      #expect(try await test.publish().checkpoint.size == 0)
+      #expect(try test.files().isEmpty)
+      var before: [String: Data] = [:]
+      for (added, workspace) in [
+        (1, "dev01"), (254, "dev02"), (1, "dev01"), (1, "dev02"), (443, "dev01"), (68, "dev02"),
+      ] {
+        try await test.append(added, to: workspace)
+        let outcome = try await test.publish()
+        #expect(outcome.added == Int64(added))
+        #expect(outcome.checkpoint.root == (try await test.root(of: Int(outcome.checkpoint.size))))
+        let files = try test.files()
+        for (path, bytes) in before where path != "checkpoint" { #expect(files[path] == bytes, "\(path)") }
+        #expect(files["checkpoint"] == files["checkpoints/\(outcome.checkpoint.size)"])
+        for tile in Tile.added(to: outcome.checkpoint.size) { #expect(files[tile.path] != nil, "\(tile.path)") }
+        before = files
+      }
+      #expect(try await test.log.sizes() == [1, 255, 256, 257, 700, 768])
+      let again = try await test.publish()
+      #expect(again.added == 0 && again.checkpoint.size == 768)
+      #expect(try test.files() == before)
+      let report = try await test.verify()
+      #expect(report.findings == [] && report.entries == 768 && report.checkpoints == 6 && report.unpublished == 0)
+    }
+  }
+
+  @Test("tiles are full and complete however the leaves come")
+  func growth() {
+    let leaves = (0..<70_000).map { Array("leaf \($0)".utf8) }
+    var growth = Growth(open: .init(), entries: [])
+    var tiles: [String: [UInt8]] = [:]
+    var place = 0
+    for step in [1, 254, 3, 4_096, 60_000, 1_181, 4_465] {
+      for (tile, bytes) in growth.append(Array(leaves[place..<place + step])) {
+        #expect(tiles.updateValue(bytes, forKey: tile.path) == nil)
+      }
+      place += step
+    }
+    for (tile, bytes) in growth.rest() { tiles[tile.path] = bytes }
+    #expect(place == leaves.count)
+    #expect(Set(tiles.keys) == Set(Tile.added(to: 70_000).map(\.path)))
+    let hashes = leaves.map { MerkleHash.leaf($0) }
+    #expect(growth.frontier.root == AuditedLedger.root(hashes[...]))
+    let level2 = Tile.hashes(in: tiles["tile/2/000.p/1"] ?? [])
+    #expect(level2 == [AuditedLedger.root(hashes[..<65_536])])
+    let level1 = Tile.hashes(in: tiles["tile/1/001.p/17"] ?? [])
+    #expect(level1?.last == AuditedLedger.root(hashes[(256 + 16) * 256..<(256 + 17) * 256]))
+    #expect(Tile.entries(in: tiles["tile/entries/273.p/112"] ?? [])?.last == leaves.last)
+  }
+
+  @Test("several at once publish one log")
+  func together() async throws {
+    try await AuditedLedger.with { test in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for number in 0..<3 {
+          group.addTask {
+            for _ in 0..<8 {
+              try await test.append(11, to: number == 0 ? "dev01" : "dev02")
+              try await test.publish()
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      let report = try await test.verify()
+      #expect(report.findings == [] && report.entries == 264 && report.unpublished == 0)
+      #expect(try await test.log.sizes().last == 264)
+    }
+  }
+
+  @Test("what died before the checkpoint was written is gone on from")
+  func resumed() async throws {
+    try await AuditedLedger.with { test in
+      try await test.append(300)
+      try await test.publish()
+      try await test.append(300)
+      try await test.publish()
+      // As if it had died before its checkpoint, and before the newest was replaced.
+      let root = test.folder.appending(path: PublishedLog.folder)
+      try FileManager.default.removeItem(at: root.appending(path: "checkpoints/600"))
+      try FileManager.default.removeItem(at: root.appending(path: "checkpoint"))
+      try FileManager.default.copyItem(
+        at: root.appending(path: "checkpoints/300"), to: root.appending(path: "checkpoint"))
+      try await test.append(5)
+      #expect(try await test.publish().added == 305)
+      #expect(try await test.verify().findings == [])
+    }
+  }
+
+  @Test("a database that was set back publishes nothing")
+  func behind() async throws {
+    try await AuditedLedger.with { test in
+      try await test.append(300)
+      try await test.publish()
+      let restored = try await AuditedLedger.make(sharing: test)
+      try await restored.append(20)
+      let files = try test.files()
+      #expect(try await auditCode { try await restored.publish() } == .behind)
+      // It went on by itself, and is larger by now, where somebody sealed it.
+      try await restored.append(400)
+      #expect(try await auditCode { try await restored.publish() } == .behind)
+      try await restored.ledger.seal()
+      #expect(try await auditCode { try await restored.publish() } == .forked)
+      #expect(try test.files() == files)
+      let report = try await restored.verify()
+      #expect(report.findings.map(\.kind) == [.forked] && report.findings.first?.position == 1)
+      await restored.pool.close()
+    }
+  }
+
+  @Test("damage to what was published is told, and nothing is published over it")
+  func damaged() async throws {
+    try await AuditedLedger.with { test in
+      try await test.append(300)
+      try await test.publish()
+      try await test.append(1)
+      let root = test.folder.appending(path: PublishedLog.folder)
+      for path in ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44", "checkpoint"] {
+        let file = root.appending(path: path)
+        let sound = try Data(contentsOf: file)
+        var damaged = sound
+        damaged[damaged.count - 1] ^= 1
+        try damaged.write(to: file)
+        let code = try await auditCode { try await test.publish() }
+        #expect(code == (path.contains("entries") ? .forked : .published), "\(path)")
+        try FileManager.default.removeItem(at: file)
+        if path != "checkpoint" {
+          #expect(try await auditCode { try await test.publish() } == .published, "\(path)")
+        }
+        try sound.write(to: file)
+      }
+      #expect(try await test.publish().added == 1)
+    }
+  }
+
+  @Test("a key takes over from another, and who knows neither believes nothing")
+  func rotation() async throws {
+    try await AuditedLedger.with { test in
+      try await test.append(3)
+      try await test.publish()
+      let next = try NoteSigner(name: AuditedLedger.origin)
+      let both = try CheckpointPolicy(origin: AuditedLedger.origin, keys: [test.signer.verifier, next.verifier])
+      try await test.append(3)
+      #expect(try await test.publisher(signers: [test.signer, next], policy: both).publish().added == 3)
+      try await test.append(3)
+      #expect(try await test.publisher(signers: [next], policy: both).publish().added == 3)
+      #expect(try await LogVerification(of: test.log, policy: both).run(LedgerEntries(test.ledger)).findings == [])
+
+      try await test.append(1)
+      #expect(try await auditCode { try await test.publish() } == .published)
+      let stranger = try NoteSigner(name: AuditedLedger.origin)
+      #expect(
+        try await auditCode { _ = try await test.publisher(signers: [stranger], policy: both).publish() } == .key)
+      let report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.checkpoint, .checkpoint])
+    }
+  }
+}

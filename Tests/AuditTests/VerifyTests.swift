@@ -1,0 +1,158 @@
+import Foundation
+import Ledger
+import Postgres
+import Storage
+import Testing
+import Transparency
+
+@testable import Audit
+
+@Suite("Verifying the log")
+struct VerifyTests {
+  /// Three checkpoints, of 100, 300 and 500 events, and some that no checkpoint holds.
+  private static func with(_ body: (AuditedLedger) async throws -> Void) async throws {
+    try await AuditedLedger.with { test in
+      for (count, workspace) in [(100, "dev01"), (200, "dev02"), (200, "dev01")] {
+        try await test.append(count, to: workspace)
+        try await test.publish()
+      }
+      try await test.append(7)
+      try await test.ledger.seal()
+      try await body(test)
+    }
+  }
+
+  @Test(
+    "names the first position that is wrong, and how",
+    arguments: [
+      ("edited", 250, "UPDATE ledger.event SET principal = 'mallory' WHERE workspace = 'dev02' AND sequence = 150;"),
+      (
+        "edited", 301,
+        """
+        UPDATE ledger.event SET data = '{"number":-1}', data_hash = sha256(salt || convert_to('{"number":-1}', 'UTF8'))
+        WHERE workspace = 'dev01' AND sequence = 101;
+        """
+      ),
+      ("deleted", 120, "DELETE FROM ledger.event WHERE workspace = 'dev02' AND sequence = 20;"),
+      (
+        "deleted", 120,
+        """
+        DELETE FROM ledger.event WHERE workspace = 'dev02' AND sequence = 20;
+        UPDATE ledger.event SET sequence = -sequence WHERE workspace = 'dev02' AND sequence > 20;
+        UPDATE ledger.event SET sequence = -1 - sequence WHERE workspace = 'dev02' AND sequence < 0;
+        """
+      ),
+      (
+        "inserted", 120,
+        """
+        UPDATE ledger.event SET sequence = -sequence WHERE workspace = 'dev02' AND sequence >= 20;
+        UPDATE ledger.event SET sequence = 1 - sequence WHERE workspace = 'dev02' AND sequence < 0;
+        INSERT INTO ledger.event (workspace, sequence, stream, version, id, type, type_version, recorded_at, principal,
+                                  data, salt, data_hash, nth)
+        VALUES ('dev02', 20, 'new', 1, gen_random_uuid(), 'Happened', 1, now(), 'mallory', '{}', '\\x00',
+                sha256('\\x00'::bytea || '{}'), 0);
+        """
+      ),
+      (
+        "reordered", 120,
+        """
+        UPDATE ledger.event SET sequence = 100000 WHERE workspace = 'dev02' AND sequence = 20;
+        UPDATE ledger.event SET sequence = 20 WHERE workspace = 'dev02' AND sequence = 21;
+        UPDATE ledger.event SET sequence = 21 WHERE workspace = 'dev02' AND sequence = 100000;
+        """
+      ),
+      (
+        "truncated", 301,
+        """
+        DELETE FROM ledger.seal WHERE last_position > 300;
+        DELETE FROM ledger.seal_run WHERE position > 300;
+        """
+      ),
+      (
+        "forked", 500,
+        "UPDATE ledger.event SET id = gen_random_uuid() WHERE workspace = 'dev01' AND sequence = 300;"
+      ),
+    ])
+  func tampered(_ kind: String, _ position: Int, _ statements: String) async throws {
+    try await Self.with { test in
+      #expect(try await test.verify().findings == [])
+      #expect(try await test.verify().unpublished == 7)
+      try await test.tamper("ALTER TABLE ledger.event DROP CONSTRAINT event_sequence_check; " + statements)
+      let report = try await test.verify()
+      #expect(report.findings.map(\.kind.rawValue) == [kind], "\(report.findings)")
+      #expect(report.findings.first?.position == Int64(position), "\(report.findings)")
+    }
+  }
+
+  @Test("data that was changed beneath its hash is found, redacted data is not missed")
+  func data() async throws {
+    try await Self.with { test in
+      _ = try await test.pool.withSession { session in
+        try session.query("SELECT ledger.redact('dev02', 33, 'a name')")
+      }
+      try await test.ledger.seal()
+      #expect(try await test.verify().findings == [])
+      try await test.tamper(
+        "UPDATE ledger.event SET data = '{\"number\":-1}' WHERE workspace = 'dev02' AND sequence IN (34, 36);")
+      let report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.data, .data])
+      #expect(report.findings.map(\.position) == [134, 136])
+      #expect(report.checkpoints == 3)
+    }
+  }
+
+  @Test("checkpoints that nobody should believe are named")
+  func checkpoints() async throws {
+    try await Self.with { test in
+      let root = test.folder.appending(path: PublishedLog.folder)
+      let other = try NoteSigner(name: AuditedLedger.origin)
+      var forged = try SignedNote(
+        text: Checkpoint(origin: AuditedLedger.origin, size: 300, root: .empty).text)
+      forged.add(try other.signature(over: forged.text))
+      try Data(forged.encoded).write(to: root.appending(path: "checkpoints/300"))
+      try Data("no note".utf8).write(to: root.appending(path: "checkpoints/100"))
+      var report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.checkpoint, .checkpoint])
+      #expect(report.findings.allSatisfy { $0.message.contains("100 events") || $0.message.contains("300 events") })
+      #expect(report.checkpoints == 1)
+
+      // A second history, signed by the log's own key.
+      var split = try SignedNote(text: Checkpoint(origin: AuditedLedger.origin, size: 500, root: .empty).text)
+      split.add(try test.signer.signature(over: split.text))
+      try Data(split.encoded).write(to: root.appending(path: "checkpoint"))
+      report = try await test.verify()
+      #expect(report.findings.last?.message.contains("two checkpoints of 500 events") == true)
+
+      try FileManager.default.removeItem(at: root.appending(path: "checkpoint"))
+      #expect(try await auditCode { _ = try await test.verify() } == .unpublished)
+    }
+  }
+
+  @Test("every event and every pair of checkpoints is proven by what is published alone")
+  func proofs() async throws {
+    try await Self.with { test in
+      let proofs = LogProofs(of: test.log, policy: test.policy)
+      let newest = try await test.root(of: 500)
+      for position in [1, 2, 99, 100, 255, 256, 257, 300, 301, 499, 500] as [Int64] {
+        let proof = try await proofs.inclusion(of: position)
+        #expect(
+          MerkleProof.isIncluded(.leaf(proof.leaf), at: position - 1, in: 500, root: newest, proof: proof.hashes))
+      }
+      let sizes: [Int64] = [100, 300, 500]
+      for earlier in sizes {
+        for later in sizes where earlier <= later {
+          let proof = try await proofs.consistency(from: earlier, to: later)
+          #expect(
+            MerkleProof.isConsistent(
+              earlier, root: try await test.root(of: Int(earlier)), with: later,
+              root: try await test.root(of: Int(later)), proof: proof.hashes))
+        }
+      }
+      for position in [0, 501, -1] as [Int64] {
+        #expect(try await auditCode { _ = try await proofs.inclusion(of: position) } == .unknown)
+      }
+      #expect(try await auditCode { _ = try await proofs.consistency(from: 300, to: 100) } == .unknown)
+      #expect(try await auditCode { _ = try await proofs.consistency(from: 100, to: 301) } == .unknown)
+    }
+  }
+}
