@@ -12,6 +12,8 @@ public struct AuditError: Error, Sendable, Hashable, CustomStringConvertible {
     case unpublished = "nothing_published"
     /// A question about an event or a size that the log does not have.
     case unknown = "not_in_the_log"
+    /// An export cannot be read, or is none.
+    case unreadable = "export_unreadable"
     /// A key or a policy cannot be used.
     case key = "audit_key"
   }

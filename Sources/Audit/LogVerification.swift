@@ -8,7 +8,7 @@ public struct LogVerification: Sendable {
   /// So many findings are kept; all are counted.
   public static let findingsMax = 1_000
 
-  let log: PublishedLog
+  let log: PublishedLog?
   let policy: CheckpointPolicy
 
   /// What is wrong, and how.
@@ -33,6 +33,8 @@ public struct LogVerification: Sendable {
       case checkpoint = "checkpoint_not_believed"
       /// What was published does not have the root that its checkpoint gives.
       case published = "published_log_damaged"
+      /// One of several events is not the one that was published, and nothing is at hand that says which.
+      case differs
     }
 
     /// What kind it is.
@@ -65,18 +67,21 @@ public struct LogVerification: Sendable {
     }
   }
 
-  /// A verification of what is published there.
-  public init(of log: PublishedLog, policy: CheckpointPolicy) {
+  /// A verification against what is published there; without a published log, against a checkpoint that is at hand.
+  public init(of log: PublishedLog?, policy: CheckpointPolicy) {
     self.log = log
     self.policy = policy
   }
 
   /// Recomputes somebody's entries. It goes on until the first that cannot be what was published.
   ///
+  /// - Parameter given: a checkpoint that came with the entries.
   /// - Throws: ``AuditError`` with `.unpublished`; `StorageError`, and what reading the entries throws.
-  public func run(_ entries: any LogEntries) async throws -> Report {
+  public func run(_ entries: any LogEntries, with given: SignedNote? = nil) async throws -> Report {
     var report = Report()
-    let expected = try await checkpoints(&report)
+    var expected: [Int64: Checkpoint] = [:]
+    if let log { expected = try await checkpoints(of: log, isNeeded: given == nil, &report) }
+    if let given { add(given, to: &expected, "The checkpoint that came with the events", &report) }
     var (tree, good) = (MerkleFrontier(), MerkleFrontier())
     var sizes = expected.keys.sorted()[...]
     while let first = sizes.first, first == 0 { sizes = sizes.dropFirst() }
@@ -106,8 +111,10 @@ public struct LogVerification: Sendable {
     return report
   }
 
-  /// Every checkpoint that is to be believed, by its size.
-  private func checkpoints(_ report: inout Report) async throws -> [Int64: Checkpoint] {
+  /// Every published checkpoint that is to be believed, by its size.
+  private func checkpoints(
+    of log: PublishedLog, isNeeded: Bool, _ report: inout Report
+  ) async throws -> [Int64: Checkpoint] {
     var expected: [Int64: Checkpoint] = [:]
     for size in try await log.sizes() {
       do {
@@ -122,21 +129,29 @@ public struct LogVerification: Sendable {
       }
     }
     guard let note = try await log.newest() else {
+      guard isNeeded else { return expected }
       throw AuditError(.unpublished, "No checkpoint was published: there is nothing to verify against.")
     }
+    add(note, to: &expected, "The newest checkpoint", &report)
+    return expected
+  }
+
+  /// Takes in a checkpoint that has to have witnesses too.
+  private func add(
+    _ note: SignedNote, to expected: inout [Int64: Checkpoint], _ name: String, _ report: inout Report
+  ) {
     do {
-      let newest = try policy.verified(note)
-      report.newest = newest
-      if let known = expected[newest.size], known.root != newest.root {
+      let checkpoint = try policy.verified(note)
+      if checkpoint.size > report.newest?.size ?? -1 { report.newest = checkpoint }
+      if let known = expected[checkpoint.size], known.root != checkpoint.root {
         report.add(
           .checkpoint, at: nil,
-          "There are two checkpoints of \(newest.size) events with different roots: the log is forked.")
+          "There are two checkpoints of \(checkpoint.size) events with different roots: the log is forked.")
       }
-      expected[newest.size] = expected[newest.size] ?? newest
-    } catch let error as NoteError {
-      report.add(.checkpoint, at: nil, "The newest checkpoint is not to be believed. \(error)")
+      expected[checkpoint.size] = expected[checkpoint.size] ?? checkpoint
+    } catch {
+      report.add(.checkpoint, at: nil, "\(name) is not to be believed. \(error)")
     }
-    return expected
   }
 
   /// Finds the first entry that is not the published one, and says how it differs.
@@ -146,6 +161,12 @@ public struct LogVerification: Sendable {
     guard let size, size > good.size else {
       if let gap { report.add(.deleted, at: gap, "There is no event at position \(gap), and there are later ones.") }
       return
+    }
+    guard let log else {
+      return report.add(
+        .differs, at: nil,
+        "One of the events at positions \(good.size + 1) to \(size) is not the one that was published, or is missing; which "
+          + "one, only the published log says.")
     }
     var comparison = Comparison(log: log, entries: entries, size: size, after: good.size)
     do {

@@ -50,6 +50,14 @@ struct AuditCommandTests {
     #expect(try await world.run("audit", "prove", "\(events + 1)").status == 2)
     #expect(try await world.run("audit", "consistency", "\(events)", "\(events)").status == 0)
 
+    let file = world.folder + "/ledger.log"
+    #expect(try await world.run("audit", "export", file).status == 0)
+    #expect(try await world.run("audit", "export", file).status == 1)
+    #expect(try await world.run("audit", "verify", "--export", file).status == 0)
+    #expect(try await world.run("audit", "verify", "--export", file, "--offline").status == 0)
+    #expect(try await world.run("audit", "verify", "--offline").status == 2)
+    #expect(try await world.run("audit", "keys").output == made.output)
+
     let pool = world.database.pool(connectionsMax: 1)
     try await pool.withSession { session in
       try session.executeScript(

@@ -13,7 +13,7 @@ struct AuditCommand: AsyncParsableCommand {
         marketplace audit seal
         marketplace audit verify
       """,
-    subcommands: [KeyGen.self, Seal.self, Verify.self, Prove.self, Consistency.self])
+    subcommands: [KeyGen.self, Keys.self, Seal.self, Verify.self, Export.self, Prove.self, Consistency.self])
 
   /// `marketplace audit keygen`
   struct KeyGen: ParsableCommand {
@@ -44,16 +44,13 @@ struct AuditCommand: AsyncParsableCommand {
       } catch let error as NoteError {
         throw Failure(.usage, "audit_key", "\(error)")
       }
-      let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-      guard descriptor >= 0 else {
-        throw Failure(.failed, "file_not_written", "\(file) cannot be written: \(String(cString: strerror(errno)))")
-      }
-      let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+      let output = try NewFile(path: file)
       do {
-        try handle.write(contentsOf: Data("\(signer.secret)\n".utf8))
-        try handle.synchronize()
+        try output.write(Array("\(signer.secret)\n".utf8))
+        try output.finish()
       } catch {
-        throw Failure(.failed, "file_not_written", "\(file) cannot be written: \(error.localizedDescription)")
+        output.abandon()
+        throw error
       }
       guard options.output == .table else {
         return try JSONOutput.print(JSON(verifier_key: signer.verifier.text, file: file))
@@ -70,6 +67,30 @@ struct AuditCommand: AsyncParsableCommand {
 
           Whoever verifies elsewhere writes verifier_keys with the line above instead of signing_keys.
         """)
+    }
+  }
+
+  /// `marketplace audit keys`
+  struct Keys: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "keys", abstract: "Print the verifier keys that are configured: what whoever verifies needs.",
+      discussion: "For example: marketplace audit keys")
+    @OptionGroup var options: GlobalOptions
+
+    private struct JSON: Encodable {
+      var schema = "marketplace.audit.keys/1"
+      var origin: String
+      var keys: [String]
+      var witnesses: [String]
+    }
+
+    func run() async throws {
+      let policy = try Settings(options).auditKeys().policy
+      let (keys, witnesses) = (policy.keys.map(\.text), policy.witnesses.map(\.text))
+      switch options.output {
+      case .json: try JSONOutput.print(JSON(origin: policy.origin, keys: keys, witnesses: witnesses))
+      case .table: for key in keys + witnesses { Console.data(key) }
+      }
     }
   }
 
@@ -123,8 +144,20 @@ struct AuditCommand: AsyncParsableCommand {
         Changes nothing. Names the first position that is wrong, and how: edited, deleted, inserted, reordered, truncated or \
         forked; and exits with 8 then. Events that no checkpoint holds yet are vouched for by the database alone. For example:
           marketplace audit verify
+          marketplace audit verify --export ledger.log
+          marketplace audit verify --export ledger.log --offline
         """)
     @OptionGroup var options: GlobalOptions
+    @Option(help: ArgumentHelp("Verify an export instead of the database.", valueName: "file"))
+    var export: String?
+    @Flag(help: "Ask external storage for nothing: hold the export against its own checkpoint alone.")
+    var offline = false
+
+    func validate() throws {
+      if offline, export == nil {
+        throw ValidationError("--offline needs --export: the database is verified by what is published.")
+      }
+    }
 
     private struct JSON: Encodable {
       var schema = "marketplace.audit.verify/1"
@@ -147,10 +180,7 @@ struct AuditCommand: AsyncParsableCommand {
     func run() async throws {
       let settings = try Settings(options)
       let keys = try settings.auditKeys()
-      let report = try await Workplace.use(settings, options: options) { place in
-        try await LogVerification(of: PublishedLog(in: try settings.storage()), policy: keys.policy)
-          .run(LedgerEntries(place.ledger))
-      }
+      let report = try await verified(settings, keys)
       let status: ExitStatus = report.findingsCount == 0 ? .done : .integrity
       switch options.output {
       case .json:
@@ -167,6 +197,18 @@ struct AuditCommand: AsyncParsableCommand {
       if status != .done { throw JobEnded(status: status) }
     }
 
+    private func verified(_ settings: Settings, _ keys: AuditKeys) async throws -> LogVerification.Report {
+      let log = offline ? nil : PublishedLog(in: try settings.storage())
+      let verification = LogVerification(of: log, policy: keys.policy)
+      guard let export else {
+        return try await Workplace.use(settings, options: options) { place in
+          try await verification.run(LedgerEntries(place.ledger))
+        }
+      }
+      let entries = try ExportedEntries(path: export)
+      return try await verification.run(entries, with: try await entries.checkpoint())
+    }
+
     private static func tell(_ report: LogVerification.Report) {
       for finding in report.findings {
         Console.data("  \(finding.kind.rawValue)  \(Sentence.printable(finding.message))")
@@ -178,6 +220,49 @@ struct AuditCommand: AsyncParsableCommand {
         report.findingsCount == 0
           ? "  \(events) \(held)\(rest): all is as it was published"
           : "  \(events) recomputed, \(held): \(Sentence.count(report.findingsCount, "finding"))")
+    }
+  }
+
+  /// `marketplace audit export`
+  struct Export: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "export", abstract: "Write the published log as lines that anyone can verify.",
+      discussion: """
+        For each event its leaf and, below it, its data; then an empty line and the signed checkpoint. ops/audit/verify.py \
+        verifies it with nothing but Python. For example:
+          marketplace audit export ledger.log
+        """)
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The file to write. It must not exist.") var file: String
+
+    private struct JSON: Encodable {
+      var schema = "marketplace.audit.export/1"
+      var file: String
+      var size: Int64
+      var root: String
+    }
+
+    func run() async throws {
+      let settings = try Settings(options)
+      let keys = try settings.auditKeys()
+      let output = try NewFile(path: file)
+      let checkpoint: Checkpoint
+      do {
+        checkpoint = try await Workplace.use(settings, options: options) { place in
+          try await LogExport(
+            of: place.ledger, log: PublishedLog(in: try settings.storage()), policy: keys.policy
+          ).run { try output.write($0) }
+        }
+        try output.finish()
+      } catch {
+        output.abandon()
+        throw error
+      }
+      switch options.output {
+      case .json: try JSONOutput.print(JSON(file: file, size: checkpoint.size, root: checkpoint.root.base64))
+      case .table:
+        Console.data("  \(file): \(Sentence.count(Int(checkpoint.size), "event"))   root \(checkpoint.root)")
+      }
     }
   }
 
