@@ -210,6 +210,31 @@ struct HardCaseTests {
     #expect(try await world.violations().isEmpty)
   }
 
+  @Test(
+    "an alias that an MLflow 2 leaves on a version which came and went is on none",
+    .enabled(if: MLflowServers.two != nil))
+  func leftAlias() async throws {
+    let two = try TestWorld.two()
+    let name = TestWorld.unique("left")
+    let alias = TestWorld.unique("only")
+    var world = try await TestWorld.over(["dev02": two], marketplace: try await MLflowServers.registry("market"))
+    world.rules["dev02"] = PromotionRule(aliases: [alias], stages: ["Production"])
+    try await two.registerInRun(name, content: "one", stage: "Production")
+    try await two.registerInRun(name, content: "two", stage: nil, alias: alias)
+    #expect(try await world.sync().isClean)
+    #expect(try await world.promotion("dev02.\(name)")?.alias == 1)
+
+    try await two.registerInRun(name, content: "three", stage: nil, alias: alias)
+    try await two.deleteModelVersion(name: name, version: 3)
+    #expect(try await two.registeredModel(named: name)?.aliases[alias] == 3)
+    #expect(try await world.sync().isClean)
+    #expect(try await world.promotion("dev02.\(name)")?.alias == 2)
+    let bytes = try await world.marketplaceFile("model.pkl", of: "dev02.\(name)", version: 2)
+    #expect(bytes == Array("one".utf8))
+    #expect(try await world.sync().items.isEmpty)
+    #expect(try await world.violations().isEmpty)
+  }
+
   @Test("models of an MLflow 3, with and without a run, come into an MLflow 2", .enabled(if: MLflowServers.two != nil))
   func threeIntoTwo() async throws {
     let id = TestWorld.unique("dev03")
