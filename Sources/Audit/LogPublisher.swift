@@ -60,6 +60,14 @@ public struct LogPublisher: Sendable {
     }
   }
 
+  /// Seals what has no position yet, and publishes nothing: for a machine that may not sign.
+  ///
+  /// - Throws: as ``publish()``.
+  public func seal() async throws {
+    _ = try await begin(at: try await newest())
+    _ = try await ledger.seal()
+  }
+
   /// The newest checkpoint, signed by a key that is believed; that of the empty log when nothing was published.
   private func newest() async throws -> Checkpoint {
     guard let note = try await log.newest() else {

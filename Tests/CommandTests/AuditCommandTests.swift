@@ -95,5 +95,20 @@ struct AuditCommandTests {
     let unsigned = try await world.run("audit", "seal")
     #expect(unsigned.status == 2 && unsigned.errors.contains("no signing_keys"))
     #expect(try await world.run("observe").status == 0)
+    #expect(try await world.run("events", "read", "--limit", "1").status == 0)
+
+    // The log of another ledger: this one is behind it.
+    let folder = world.folder + "/storage/log"
+    try FileManager.default.removeItem(atPath: folder)
+    let other = try await self.world()
+    try add("audit: {origin: \(Self.origin), signing_keys: [\(key)]}\n", to: other)
+    for command in [["observe"], ["export"], ["export"]] {
+      #expect(try await Program.start(command + ["--config", other.configuration]).outcome().status == 0)
+    }
+    try FileManager.default.moveItem(atPath: other.folder + "/storage/log", toPath: folder)
+    for command in [["observe"], ["events", "read"], ["catalog", "list", "--as-of", "1"], ["audit", "verify"]] {
+      let refused = try await Program.start(command + ["--config", world.configuration]).outcome()
+      #expect(refused.status == 8, "\(command): \(refused.errors)")
+    }
   }
 }

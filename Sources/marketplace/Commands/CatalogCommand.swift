@@ -19,9 +19,9 @@ struct CatalogCommand: AsyncParsableCommand {
 
     /// The moment; what was appended up to now is sealed first, so that it has a place in the order. Who may not
     /// seal is answered from what others sealed.
-    func moment(_ place: Workplace) async throws -> AsOf {
+    func moment(_ place: Workplace, _ settings: Settings) async throws -> AsOf {
       guard let asOf else { return .now }
-      try await place.sealIfAllowed()
+      try await place.sealToRead(settings)
       if let position = Int64(asOf) { return .position(position) }
       let day = asOf.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) != nil
       guard let time = Timestamp(rfc3339: day ? asOf + "T00:00:00Z" : asOf) else {
@@ -47,9 +47,10 @@ struct CatalogCommand: AsyncParsableCommand {
     @Option(help: "Only this workspace's models.") var workspace: String?
 
     func run() async throws {
-      let entries = try await Workplace.use(try Settings(options), options: options) { place in
+      let settings = try Settings(options)
+      let entries = try await Workplace.use(settings, options: options) { place in
         let catalog = Catalog(place.pool)
-        let entries = try await catalog.list(asOf: try await asOf.moment(place), workspace: workspace)
+        let entries = try await catalog.list(asOf: try await asOf.moment(place, settings), workspace: workspace)
         if entries.isEmpty, let workspace { try await Self.expectKnown(workspace, in: catalog) }
         return entries
       }
@@ -76,8 +77,9 @@ struct CatalogCommand: AsyncParsableCommand {
     @Argument(help: "The words.") var words: [String]
 
     func run() async throws {
-      let entries = try await Workplace.use(try Settings(options), options: options) { place in
-        try await Catalog(place.pool).search(words.joined(separator: " "), asOf: try await asOf.moment(place))
+      let settings = try Settings(options)
+      let entries = try await Workplace.use(settings, options: options) { place in
+        try await Catalog(place.pool).search(words.joined(separator: " "), asOf: try await asOf.moment(place, settings))
       }
       try CatalogOutput.print(entries, schema: "marketplace.catalog.search/1", options)
     }
@@ -95,7 +97,7 @@ struct CatalogCommand: AsyncParsableCommand {
     func run() async throws {
       let settings = try Settings(options)
       let entry = try await Workplace.use(settings, options: options) { place in
-        try await CatalogOutput.entry(model, in: Catalog(place.pool), asOf: try await asOf.moment(place))
+        try await CatalogOutput.entry(model, in: Catalog(place.pool), asOf: try await asOf.moment(place, settings))
       }
       switch options.output {
       case .json: try JSONOutput.print(CatalogOutput.One(entry: .init(entry)))
@@ -114,9 +116,10 @@ struct CatalogCommand: AsyncParsableCommand {
     @Argument(help: "Its name in the marketplace, or workspace/name.") var model: String
 
     func run() async throws {
-      let lines = try await Workplace.use(try Settings(options), options: options) { place in
+      let settings = try Settings(options)
+      let lines = try await Workplace.use(settings, options: options) { place in
         let catalog = Catalog(place.pool)
-        let moment = try await asOf.moment(place)
+        let moment = try await asOf.moment(place, settings)
         // A re-created model goes on under its predecessor's name, so a name may have several histories.
         var lines: [HistoryLine] = []
         for reference in try await catalog.models(named: model, asOf: moment) {

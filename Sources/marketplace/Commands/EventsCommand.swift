@@ -47,13 +47,14 @@ struct EventsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-      try await Workplace.use(try Settings(options), options: options) { place in
+      let settings = try Settings(options)
+      try await Workplace.use(settings, options: options) { place in
         let wanted = run.flatMap { UUID(uuidString: $0) }
         if let workspace {
           // A name with a typing error must not pass for a workspace without events.
           _ = try await place.workspaceIDs(named: [workspace])
         } else {
-          try await place.sealIfAllowed()
+          try await place.sealToRead(settings)
         }
         var printed = 0
         var cursor = after

@@ -1,5 +1,6 @@
 import Audit
 import Foundation
+import Ledger
 import Storage
 import Transparency
 
@@ -21,6 +22,11 @@ struct AuditKeys: Sendable {
 }
 
 extension Settings {
+  /// The keys of the log; `nil` where nothing is published.
+  ///
+  /// - Throws: ``Failure`` where what is configured cannot be used.
+  func auditKeysIfAny() throws -> AuditKeys? { file.audit == nil ? nil : try auditKeys() }
+
   /// The keys of the log.
   ///
   /// - Throws: ``Failure`` where none are configured, or what is configured cannot be used.
@@ -68,16 +74,32 @@ extension Settings {
 }
 
 extension Workplace {
-  /// Gives what was appended its place in the global order, and publishes it where a key is configured.
+  /// Gives what was appended its place in the global order, and publishes it where keys are configured to sign with. Who
+  /// may not seal leaves that to the next who may.
   ///
-  /// - Throws: ``Failure`` for keys that cannot be used; `AuditError` when the database does not go on from what was
-  ///   published.
-  func sealAndPublish(_ settings: Settings) async throws {
-    guard settings.file.audit != nil else { return try await sealIfAllowed() }
-    let keys = try settings.auditKeys()
-    // A machine without a signing key leaves that to one that has it.
-    guard !keys.signers.isEmpty else { return try await sealIfAllowed() }
-    _ = try await publisher(settings, keys).publish()
+  /// - Parameter keys: those of the configuration; `nil` where nothing is published.
+  /// - Throws: `AuditError` when the database does not go on from what was published.
+  func seal(_ settings: Settings, _ keys: AuditKeys?, publishes: Bool = true) async throws {
+    do {
+      guard let keys else {
+        _ = try await ledger.seal()
+        return
+      }
+      let publisher = try publisher(settings, keys)
+      if publishes, !keys.signers.isEmpty { _ = try await publisher.publish() } else { try await publisher.seal() }
+    } catch let error as LedgerError where error.code == .notAllowed {
+      return
+    }
+  }
+
+  /// The same for whoever only reads: publishes nothing, and where the published log is out of reach is content with what
+  /// others have sealed.
+  func sealToRead(_ settings: Settings) async throws {
+    do {
+      try await seal(settings, try settings.auditKeysIfAny(), publishes: false)
+    } catch is StorageError {
+      return
+    }
   }
 
   func publisher(_ settings: Settings, _ keys: AuditKeys) throws -> LogPublisher {

@@ -17,6 +17,7 @@ struct JobRun {
     let began = ContinuousClock.now
     let settings = try Settings(options)
     let plan = try Plan(settings, steps: steps, named: arguments.workspaces)
+    let keys = try settings.auditKeysIfAny()
     let interruption = Interruption()
     let run = RunID.make()
     try await wait(for: run, interruption)
@@ -37,7 +38,7 @@ struct JobRun {
       let report = try await job.run()
       // The run's events get their place in the global order; nothing is appended by it.
       // What was done is told, even if the log cannot be published.
-      if !arguments.dryRun { await published.note { try await place.sealAndPublish(settings) } }
+      if !arguments.dryRun { await published.note { try await place.seal(settings, keys) } }
       return report
     }
     progress.finish()

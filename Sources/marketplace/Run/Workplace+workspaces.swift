@@ -34,15 +34,6 @@ extension Workplace {
     }
   }
 
-  /// Gives what was appended its place in the global order. Who may not seal leaves that to the next who may.
-  func sealIfAllowed() async throws {
-    do {
-      _ = try await ledger.seal()
-    } catch let error as LedgerError where error.code == .notAllowed {
-      return
-    }
-  }
-
   /// What a job works with here, for commands that run one without side effects.
   func jobContext(
     _ settings: Settings, isDryRun: Bool, progress: @escaping @Sendable (JobProgress) -> Void = { _ in },
