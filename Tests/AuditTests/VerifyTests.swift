@@ -155,4 +155,37 @@ struct VerifyTests {
       #expect(try await auditCode { _ = try await proofs.consistency(from: 100, to: 301) } == .unknown)
     }
   }
+
+  /// A Python with pymerkle and sigstore.
+  private static var python: String? { ProcessInfo.processInfo.environment["AUDIT_PYTHON"] }
+
+  private struct Proofs: Encodable {
+    struct Inclusion: Encodable { var index, size: Int64, hashes: [String] }
+    var key: String
+    var sizes: [Int64]
+    var inclusion: [Inclusion] = []
+  }
+
+  @Test("pymerkle and sigstore have the same roots and proofs", .enabled(if: Self.python != nil))
+  func others() async throws {
+    try await Self.with { test in
+      let log = LogProofs(of: test.log, policy: test.policy)
+      var proofs = Proofs(key: test.signer.verifier.text, sizes: try await test.log.sizes())
+      for position in [1, 2, 3, 77, 255, 256, 257, 300, 444, 499, 500] as [Int64] {
+        let proof = try await log.inclusion(of: position)
+        proofs.inclusion.append(.init(index: position - 1, size: 500, hashes: proof.hashes.map(\.base64)))
+      }
+      let file = test.folder.appending(path: "proofs.json")
+      try JSONEncoder().encode(proofs).write(to: file)
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: try #require(Self.python))
+      process.arguments = [
+        "-B", URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "others.py").path,
+        test.folder.appending(path: PublishedLog.folder).path, file.path,
+      ]
+      try process.run()
+      process.waitUntilExit()
+      #expect(process.terminationStatus == 0)
+    }
+  }
 }

@@ -91,7 +91,7 @@ random_secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 # An MLflow 2 server has no workspaces, so Tests/Interop gets one of its own. A server of MLflow 3 keeps one processor
 # busy, and most tests wait for it, so there are two: MLFLOW3_URL is the first of MLFLOW3_URLS.
 TEST_VARIABLES=(MLFLOW3_URL MLFLOW3_URLS MLFLOW2_URL MLFLOW2_INTEROP_URL MLFLOW_AUTH_URL MLFLOW_AUTH_USER MLFLOW_AUTH_PASSWORD
-  MARKETPLACE_PYTHON3 MARKETPLACE_PYTHON2)
+  MARKETPLACE_PYTHON3 MARKETPLACE_PYTHON2 AUDIT_PYTHON)
 
 start_test_servers() {
   launch_mlflow3_workspaces mlflow3
@@ -106,6 +106,8 @@ start_test_servers() {
   await_mlflow mlflow3-auth && MLFLOW_AUTH_URL=$MLFLOW_URL
   MARKETPLACE_PYTHON3="${MLFLOW_VENV[mlflow3]}/bin/python"
   MARKETPLACE_PYTHON2="${MLFLOW_VENV[mlflow2]}/bin/python"
+  venv audit
+  AUDIT_PYTHON="$VENV/bin/python"
   export "${TEST_VARIABLES[@]}"
 }
 

@@ -1,0 +1,91 @@
+"""Verifies a published log and proofs of it by pymerkle and sigstore.
+
+usage: others.py LOG PROOFS
+
+LOG is the folder of the published log, PROOFS a JSON object: key (the verifier key), sizes, and inclusion (index, size,
+hashes in base64). Fails where any of them is not theirs.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pymerkle import InmemoryTree, verify_consistency, verify_inclusion
+from sigstore._internal.merkle import verify_merkle_inclusion
+from sigstore._internal.rekor.checkpoint import SignedCheckpoint
+from sigstore.errors import VerificationError
+
+
+def entries(log: Path, size: int) -> list[bytes]:
+    """The leaves, from their tiles."""
+    leaves: list[bytes] = []
+    while len(leaves) < size:
+        tile, width = len(leaves) // 256, min(256, size - len(leaves))
+        assert tile < 1000, "this reader knows paths of one group of digits"
+        file = log / "tile" / "entries" / (f"{tile:03}" if width == 256 else f"{tile:03}.p/{width}")
+        data = file.read_bytes()
+        while data:
+            (length,) = struct.unpack(">H", data[:2])
+            leaves.append(data[2 : 2 + length])
+            data = data[2 + length :]
+    return leaves
+
+
+def decoded(hashes: list[str]) -> list[bytes]:
+    return [base64.b64decode(each) for each in hashes]
+
+
+def main() -> None:
+    log, proofs = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
+    key = base64.b64decode(proofs["key"].split("+", 2)[2])
+    roots: dict[int, bytes] = {}
+    for size in proofs["sizes"]:
+        text = (log / "checkpoints" / str(size)).read_text()
+        signed = SignedCheckpoint.from_text(text)
+        assert signed.checkpoint.log_size == size
+        roots[size] = bytes.fromhex(signed.checkpoint.log_hash)
+        (signature,) = signed.signed_note.signatures
+        Ed25519PublicKey.from_public_bytes(key[1:]).verify(
+            base64.b64decode(signature.signature), (text.rpartition("\n\n")[0] + "\n").encode())
+
+    leaves = entries(log, max(roots))
+    tree = InmemoryTree(algorithm="sha256")
+    for number, leaf in enumerate(leaves, 1):
+        tree.append_entry(leaf)
+        assert number not in roots or tree.get_root() == roots[number], f"pymerkle has another root of {number} events"
+
+    for each in proofs["inclusion"]:
+        index, size, hashes = each["index"], each["size"], decoded(each["hashes"])
+        mine = tree.prove_inclusion(index + 1, size)
+        leaf = tree.get_leaf(index + 1)
+        verify_inclusion(leaf, roots[size], mine)
+        assert [node for node in mine.path if node != leaf] == hashes, f"pymerkle has another proof of {index} in {size}"
+
+        def is_included(root: bytes, index: int = index, size: int = size, hashes: list[bytes] = hashes) -> bool:
+            proof = SimpleNamespace(log_index=index, tree_size=size, hashes=hashes, root_hash=root)
+            try:
+                verify_merkle_inclusion(SimpleNamespace(_inner=SimpleNamespace(
+                    inclusion_proof=proof, canonicalized_body=leaves[index])))
+            except VerificationError:
+                return False
+            return True
+
+        assert is_included(roots[size]), f"sigstore does not find {index} in {size}"
+        assert not is_included(bytes(32)), "sigstore believes anything"
+
+    # Its own proof over our roots: it takes right-hand subtrees apart, where RFC 6962 gives one hash for each.
+    for earlier in roots:
+        for later in roots:
+            if earlier < later:
+                verify_consistency(roots[earlier], roots[later], tree.prove_consistency(earlier, later))
+    print(f"{len(leaves)} leaves, {len(roots)} roots, {len(proofs['inclusion'])} proofs")
+
+
+if __name__ == "__main__":
+    main()
