@@ -12,7 +12,25 @@ extension World {
     if apart.once(in: 4) { overwriteHalfExported() }
     if yard.once(in: 4) { exchangeManifest() }
     if let alias = plan.alias { changeAgain(alias) }
+    if yard.once(in: 6) { leaveAlias() }
     if plan.kind == .long, !memory.uploads.isEmpty, apart.once(in: 2) { spoilHalfImported() }
+  }
+
+  /// An alias moves to a version that is registered for it and deleted at once; MLflow 2 leaves it there.
+  private func leaveAlias() {
+    let sites = sources.filter { $0.registry.major < 3 }
+    guard let registry = yard.pick(sites)?.registry else { return }
+    let named = registry.models.values.filter { !$0.aliases.isEmpty }.sorted { ByteName($0.name) < ByteName($1.name) }
+    guard let model = yard.pick(named), let alias = yard.pick(model.aliases.keys.sorted()) else { return }
+    tick()
+    let made = registry.createVersion(
+      of: model.name, source: "s3://bucket/left", runID: nil, description: "", tags: [], at: clock)
+    guard let made else { return }
+    tick()
+    registry.change(model.name) { $0.aliases[alias] = made.version }
+    registry.deleteVersion(model.name, made.version, at: clock)
+    count("alias left behind")
+    note("\(registry.id) \(model.name) \(alias) → v\(made.version), which is gone")
   }
 
   /// A model of the marketplace whose change by hand was told and not put back is changed by hand again, to what no putting
