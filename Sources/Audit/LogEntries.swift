@@ -45,7 +45,9 @@ public struct LedgerEntries: LogEntries {
 
   /// - Throws: `LedgerError`; `PostgresError`; `CancellationError`.
   public func entries(after position: Int64, limit: Int) async throws -> [LogEntry] {
-    let page = try await ledger.read(after: PositionCursor(position), limit: limit)
+    var page = try await ledger.read(after: PositionCursor(position), limit: limit)
+    // A page without events may be a hole, as wide as a page.
+    while page.events.isEmpty, !page.isLast { page = try await ledger.read(after: page.next, limit: limit) }
     return page.events.compactMap { event in
       guard let position = event.position, let leaf = event.leaf else { return nil }
       return LogEntry(position: position, leaf: leaf, dataFits: Self.dataFits(event))

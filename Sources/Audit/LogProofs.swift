@@ -42,7 +42,7 @@ public struct LogProofs: Sendable {
       throw AuditError(.unpublished, "No checkpoint was published, so nothing can be proven.")
     }
     let checkpoint = try believed(note)
-    guard let ranges = MerkleProof.inclusion(of: position - 1, in: checkpoint.size) else {
+    guard position >= 1, let ranges = MerkleProof.inclusion(of: position - 1, in: checkpoint.size) else {
       throw AuditError(
         .unknown, "The newest checkpoint holds positions 1 to \(checkpoint.size), not \(position).")
     }

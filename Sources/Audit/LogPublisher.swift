@@ -70,11 +70,15 @@ public struct LogPublisher: Sendable {
 
   /// The newest checkpoint, signed by a key that is believed; that of the empty log when nothing was published.
   private func newest() async throws -> Checkpoint {
-    guard let note = try await log.newest() else {
-      return Checkpoint(origin: policy.origin, size: 0, root: .empty)
-    }
+    let largest = try await log.sizes().last ?? 0
+    var head = try await log.newest()
+    if head == nil { head = try await log.checkpoint(of: largest) }
+    guard let note = head else { return Checkpoint(origin: policy.origin, size: 0, root: .empty) }
     do {
-      return try policy.signedByLog(note)
+      let newest = try policy.signedByLog(note)
+      // Whoever published last died before the newest checkpoint was replaced, or that was put back.
+      guard newest.size < largest, let later = try await log.checkpoint(of: largest) else { return newest }
+      return try policy.signedByLog(later)
     } catch let error as NoteError {
       throw AuditError(.published, "The newest checkpoint is not to be believed. \(error)")
     }
@@ -111,6 +115,9 @@ public struct LogPublisher: Sendable {
   private func leaves(after position: Int64, through last: Int64) async throws -> [[UInt8]] {
     let page = try await ledger.read(
       after: PositionCursor(position), through: last, limit: Self.leavesAtOnce)
+    guard !page.events.isEmpty || position >= last else {
+      throw AuditError(.forked, "There is no event at position \(position + 1).")
+    }
     return try page.events.enumerated().map { offset, event in
       guard event.position == position + Int64(offset) + 1, let leaf = event.leaf else {
         throw AuditError(.forked, "There is no event at position \(position + Int64(offset) + 1).")

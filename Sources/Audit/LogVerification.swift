@@ -81,7 +81,12 @@ public struct LogVerification: Sendable {
     var report = Report()
     var expected: [Int64: Checkpoint] = [:]
     if let log { expected = try await checkpoints(of: log, isNeeded: given == nil, &report) }
-    if let given { add(given, to: &expected, "The checkpoint that came with the events", &report) }
+    var end = Int64.max
+    if let given {
+      // What was published later is not in an export, and nothing more than its checkpoint holds is.
+      if let own = add(given, to: &expected, "The checkpoint that came with the events", &report) { end = own.size }
+      expected = expected.filter { $0.key <= end }
+    }
     var (tree, good) = (MerkleFrontier(), MerkleFrontier())
     var sizes = expected.keys.sorted()[...]
     while let first = sizes.first, first == 0 { sizes = sizes.dropFirst() }
@@ -96,6 +101,13 @@ public struct LogVerification: Sendable {
           report.add(
             .data, at: entry.position, "The data of the event at position \(entry.position) was changed: \(entry.name)."
           )
+        }
+        guard tree.size < end else {
+          report.add(
+            .inserted, at: entry.position,
+            "At position \(entry.position) stands \(entry.name), and the checkpoint that came with the events ends before it."
+          )
+          return report
         }
         tree.append(.leaf(entry.leaf))
         report.entries = tree.size
@@ -137,9 +149,12 @@ public struct LogVerification: Sendable {
   }
 
   /// Takes in a checkpoint that has to have witnesses too.
+  ///
+  /// - Returns: the checkpoint, if it is to be believed.
+  @discardableResult
   private func add(
     _ note: SignedNote, to expected: inout [Int64: Checkpoint], _ name: String, _ report: inout Report
-  ) {
+  ) -> Checkpoint? {
     do {
       let checkpoint = try policy.verified(note)
       if checkpoint.size > report.newest?.size ?? -1 { report.newest = checkpoint }
@@ -149,8 +164,10 @@ public struct LogVerification: Sendable {
           "There are two checkpoints of \(checkpoint.size) events with different roots: the log is forked.")
       }
       expected[checkpoint.size] = expected[checkpoint.size] ?? checkpoint
+      return checkpoint
     } catch {
       report.add(.checkpoint, at: nil, "\(name) is not to be believed. \(error)")
+      return nil
     }
   }
 

@@ -59,6 +59,9 @@ public struct CheckpointPolicy: Sendable, Hashable {
   /// - Throws: ``NoteError`` when nothing could satisfy it, or anything could.
   public init(origin: String, keys: [NoteVerifier], witnesses: [NoteVerifier] = [], witnessesMin: Int = 0) throws {
     guard !keys.isEmpty else { throw NoteError("No key of the log is given, so no signature of it can be verified.") }
+    guard keys.allSatisfy({ $0.kind == .ed25519 }), witnesses.allSatisfy({ $0.kind == .cosignature }) else {
+      throw NoteError("A log's key signs checkpoints, a witness's cosigns them: one of the keys is of the other kind.")
+    }
     guard (0...witnesses.count).contains(witnessesMin) else {
       throw NoteError("\(witnessesMin) witnesses are asked for, and \(witnesses.count) are known.")
     }

@@ -112,6 +112,27 @@ struct ExportTests {
     }
   }
 
+  @Test("what was published since is not missed, and what stands behind its checkpoint is not believed")
+  func later() async throws {
+    try await Self.with { test, file in
+      try await test.publish()
+      #expect(try await test.log.sizes() == [300, 307])
+      let report = try await Self.report(file, of: test)
+      #expect(report.findings == [] && report.entries == 300)
+
+      var lines = try String(contentsOfFile: file, encoding: .utf8).split(
+        separator: "\n", omittingEmptySubsequences: false
+      ).map(String.init)
+      lines.insert(contentsOf: lines[0..<2], at: 600)
+      try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file))
+      for offline in [false, true] {
+        let report = try await Self.report(file, of: test, offline: offline)
+        #expect(report.findings.map(\.kind) == [.inserted] && report.findings.first?.position == 301)
+      }
+      #expect(try Self.python(file, test.signer.verifier.text).status == 8)
+    }
+  }
+
   @Test("what is no export, or is cut short, is told as that")
   func unreadable() async throws {
     try await Self.with { test, file in

@@ -146,6 +146,32 @@ struct PublishTests {
     }
   }
 
+  @Test("what was sealed and is gone is told, not waited for")
+  func gone() async throws {
+    try await AuditedLedger.with { test in
+      try await test.append(10)
+      try await test.ledger.seal()
+      try await test.tamper("DELETE FROM ledger.event WHERE sequence = 10;")
+      #expect(try await auditCode { try await test.publish() } == .forked)
+    }
+  }
+
+  @Test("a newest checkpoint that was put back, or is gone, hides nothing from the next publication")
+  func headGone() async throws {
+    try await AuditedLedger.with { test in
+      try await test.append(300)
+      try await test.publish()
+      let head = test.folder.appending(path: PublishedLog.folder).appending(path: "checkpoint")
+      try FileManager.default.removeItem(at: head)
+      let restored = try await AuditedLedger.make(sharing: test)
+      try await restored.append(50)
+      #expect(try await auditCode { try await restored.publish() } == .behind)
+      await restored.pool.close()
+      try await test.append(1)
+      #expect(try await test.publish().checkpoint.size == 301)
+    }
+  }
+
   @Test("a key takes over from another, and who knows neither believes nothing")
   func rotation() async throws {
     try await AuditedLedger.with { test in

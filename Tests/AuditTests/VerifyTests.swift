@@ -34,6 +34,7 @@ struct VerifyTests {
         """
       ),
       ("deleted", 120, "DELETE FROM ledger.event WHERE workspace = 'dev02' AND sequence = 20;"),
+      ("deleted", 101, "DELETE FROM ledger.event WHERE workspace = 'dev02';"),
       (
         "deleted", 120,
         """

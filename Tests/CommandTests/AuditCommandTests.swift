@@ -83,7 +83,7 @@ struct AuditCommandTests {
     let verifier = made.output.trimmingCharacters(in: .whitespacesAndNewlines)
     let plain = try Data(contentsOf: URL(fileURLWithPath: world.configuration))
     try add("audit: {origin: \(Self.origin), signing_keys: [\(key)]}\n", to: world)
-    try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: key)
+    try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: key)
     let refused = try await world.run("audit", "seal")
     #expect(refused.status == 2 && refused.errors.contains("chmod 600"))
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key)

@@ -117,7 +117,11 @@ struct NoteTests {
     #expect(throws: NoteError.self) { try strict.verified(note(seen)) }
 
     #expect(throws: NoteError.self) { try CheckpointPolicy(origin: origin, keys: []) }
-    #expect(throws: NoteError.self) { try CheckpointPolicy(origin: origin, keys: [witnessKey], witnessesMin: 1) }
+    #expect(throws: NoteError.self) { try CheckpointPolicy(origin: origin, keys: [new.verifier], witnessesMin: 1) }
+    #expect(throws: NoteError.self) { try CheckpointPolicy(origin: origin, keys: [witnessKey]) }
+    #expect(throws: NoteError.self) {
+      try CheckpointPolicy(origin: origin, keys: [new.verifier], witnesses: [new.verifier], witnessesMin: 1)
+    }
   }
 
   /// As C2SP tlog-cosignature defines it, written here once more.

@@ -120,6 +120,8 @@ def check_data(line: bytes, leaf: bytes, position: int) -> bool:
         raise Wrong(f"the leaf of event {position} is not that of position {position}")
     if parts is None:
         return False
+    if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(part, str) for part in parts):
+        raise Malformed(f"there is no data below the leaf of event {position}")
     salt, data = parts
     if hashlib.sha256(bytes.fromhex(salt) + data.encode()).hexdigest() != values[16]:
         raise Wrong(f"the data of event {position} does not have the hash that its leaf gives it")
@@ -139,14 +141,15 @@ def check_note(note: bytes, key: str) -> tuple[str, int, bytes]:
     if not gap:
         raise Malformed("the export ends without a signed checkpoint: it is cut short")
     text += b"\n"
+    signed = False
     for line in lines.decode().splitlines():
         dash, signer, signature = line.split(" ")
         data = base64.b64decode(signature, validate=True)
         if dash == "\u2014" and signer == name and data[:4].hex() == key_id:
             if not is_signed(typed[1:], text, data[4:]):
                 raise Wrong("the checkpoint's signature is not that of the key")
-            break
-    else:
+            signed = True
+    if not signed:
         raise Wrong("the key has not signed the checkpoint")
     origin, size, root = text.decode().split("\n")[:3]
     return origin, int(size), base64.b64decode(root, validate=True)
@@ -178,7 +181,7 @@ def main() -> int:
     except Wrong as error:
         print(f"WRONG: {error}")
         return 8
-    except (Malformed, OSError, ValueError, TypeError, binascii.Error) as error:
+    except (Malformed, OSError, ValueError, TypeError, RecursionError, binascii.Error) as error:
         print(f"cannot be read: {error}", file=sys.stderr)
         return 2
     return 0

@@ -114,7 +114,7 @@ struct AuditCommand: AsyncParsableCommand {
 
     func run() async throws {
       let settings = try Settings(options)
-      let keys = try settings.auditKeys()
+      let keys = try settings.auditKeys(signs: true)
       guard !keys.signers.isEmpty else {
         throw Failure(
           .usage, "audit_key", "audit: no signing_keys are configured here, so this machine cannot sign a checkpoint.")

@@ -160,8 +160,12 @@ struct EventsCommand: AsyncParsableCommand {
     var after: Int64 = 0
 
     func run() async throws {
-      try await Workplace.use(try Settings(options), options: options) { place in
-        for try await event in place.ledger.tail(after: PositionCursor(after)) {
+      let settings = try Settings(options)
+      try await Workplace.use(settings, options: options) { place in
+        try await place.sealToRead(settings)
+        // Where the log is published, whoever publishes seals: it looks first whether the database goes on from it.
+        let seals = settings.file.audit == nil
+        for try await event in place.ledger.tail(after: PositionCursor(after), seals: seals) {
           Console.data(try EventLine(event).json())
         }
       }

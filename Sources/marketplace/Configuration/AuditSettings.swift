@@ -25,18 +25,22 @@ extension Settings {
   /// The keys of the log; `nil` where nothing is published.
   ///
   /// - Throws: ``Failure`` where what is configured cannot be used.
-  func auditKeysIfAny() throws -> AuditKeys? { file.audit == nil ? nil : try auditKeys() }
+  func auditKeysIfAny(signs: Bool = false) throws -> AuditKeys? {
+    file.audit == nil ? nil : try auditKeys(signs: signs)
+  }
 
   /// The keys of the log.
   ///
+  /// - Parameter signs: whether secret keys are needed; without it they are read only where they are all there is.
   /// - Throws: ``Failure`` where none are configured, or what is configured cannot be used.
-  func auditKeys() throws -> AuditKeys {
+  func auditKeys(signs: Bool = false) throws -> AuditKeys {
     guard let written = file.audit else {
       throw Failure(
         .usage, "audit_not_configured",
         "The configuration has no 'audit'. 'marketplace audit keygen' makes a key and says what to write there.")
     }
-    let signers = try (written.signing_keys ?? []).map(Self.signer)
+    let needsSecrets = signs || written.verifier_keys?.isEmpty ?? true
+    let signers = needsSecrets ? try (written.signing_keys ?? []).map(Self.signer) : []
     do {
       let verifiers = try (written.verifier_keys ?? []).map { try NoteVerifier($0) }
       let policy = try CheckpointPolicy(
@@ -51,20 +55,18 @@ extension Settings {
 
   /// A signing key, from a file that nobody else may read.
   private static func signer(_ path: String) throws -> NoteSigner {
-    let attributes: [FileAttributeKey: Any]
-    let text: String
-    do {
-      attributes = try FileManager.default.attributesOfItem(atPath: path)
-      text = try String(contentsOfFile: path, encoding: .utf8)
-    } catch {
-      throw Failure(.usage, "audit_key", "audit: signing_keys: \(path) cannot be read: \(error.localizedDescription)")
+    // The file that is read is the one that is looked at, behind whatever links lead there.
+    guard let file = FileHandle(forReadingAtPath: path), let bytes = try? file.read(upToCount: 4_096) else {
+      throw Failure(.usage, "audit_key", "audit: signing_keys: \(path) cannot be read.")
     }
-    if let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue, mode & 0o077 != 0 {
+    var status = stat()
+    guard fstat(file.fileDescriptor, &status) == 0, status.st_mode & 0o027 == 0 else {
       throw Failure(
         .usage, "audit_key",
-        "audit: signing_keys: \(path) may be read by others. Whoever reads it can sign in the log's name: "
-          + "chmod 600 '\(path)'.")
+        "audit: signing_keys: \(path) may be read by anybody, or written by its group. Whoever reads it can sign in the log's "
+          + "name: chmod 600 '\(path)', or 640 where a group of its own is to read it.")
     }
+    let text = String(decoding: bytes, as: UTF8.self)
     do {
       return try NoteSigner(secret: text.trimmingCharacters(in: .whitespacesAndNewlines))
     } catch let error as NoteError {
@@ -92,12 +94,12 @@ extension Workplace {
     }
   }
 
-  /// The same for whoever only reads: publishes nothing, and where the published log is out of reach is content with what
-  /// others have sealed.
+  /// The same for whoever only reads: publishes nothing, and where keys or the published log are out of reach is content
+  /// with what others have sealed.
   func sealToRead(_ settings: Settings) async throws {
     do {
       try await seal(settings, try settings.auditKeysIfAny(), publishes: false)
-    } catch is StorageError {
+    } catch let error where error is StorageError || error is Failure {
       return
     }
   }

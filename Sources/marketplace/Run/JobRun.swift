@@ -17,7 +17,7 @@ struct JobRun {
     let began = ContinuousClock.now
     let settings = try Settings(options)
     let plan = try Plan(settings, steps: steps, named: arguments.workspaces)
-    let keys = try settings.auditKeysIfAny()
+    let keys = try settings.auditKeysIfAny(signs: true)
     let interruption = Interruption()
     let run = RunID.make()
     try await wait(for: run, interruption)
@@ -52,7 +52,9 @@ struct JobRun {
     case .table: output.printTable()
     case .json: try JSONOutput.print(output.json)
     }
-    try await published.rethrow()
+    if let failure = await published.failure, output.status == .done || ExitStatus(of: failure) == .integrity {
+      throw failure
+    }
     if output.status != .done { throw JobEnded(status: output.status) }
   }
 
@@ -82,14 +84,10 @@ struct JobRun {
 
 /// Work whose failure is told after something else.
 private actor Deferred {
-  private var failure: (any Error)?
+  private(set) var failure: (any Error)?
 
   func note(_ work: @Sendable () async throws -> Void) async {
     do { try await work() } catch { failure = error }
-  }
-
-  func rethrow() throws {
-    if let failure { throw failure }
   }
 }
 
