@@ -48,7 +48,11 @@ public struct LogPublisher: Sendable {
       let known = try await newest()
       var growth = try await begin(at: known)
       let last = try await ledger.seal().last
-      guard last > known.size else { return Outcome(checkpoint: known, added: 0) }
+      guard last > known.size else {
+        // Whoever published it may have died before it became the newest.
+        if let note = try await log.checkpoint(of: known.size) { try await log.put(note, of: known.size) }
+        return Outcome(checkpoint: known, added: 0)
+      }
       while growth.frontier.size < last {
         let entries = try await leaves(after: growth.frontier.size, through: last)
         try await write(growth.append(entries))

@@ -88,8 +88,7 @@ public struct LogVerification: Sendable {
       expected = expected.filter { $0.key <= end }
     }
     var (tree, good) = (MerkleFrontier(), MerkleFrontier())
-    var sizes = expected.keys.sorted()[...]
-    while let first = sizes.first, first == 0 { sizes = sizes.dropFirst() }
+    var sizes = expected.keys.filter { $0 > 0 }.sorted()[...]
     reading: while true {
       let page = try await entries.entries(after: tree.size, limit: Self.entriesAtOnce)
       for entry in page {
@@ -185,7 +184,7 @@ public struct LogVerification: Sendable {
         "One of the events at positions \(good.size + 1) to \(size) is not the one that was published, or is missing; which "
           + "one, only the published log says.")
     }
-    var comparison = Comparison(log: log, entries: entries, size: size, after: good.size)
+    let comparison = Comparison(log: log, entries: entries, size: size, after: good.size)
     do {
       if let difference = try await comparison.first() {
         report.add(difference.kind, at: difference.position, difference.message)
@@ -230,7 +229,7 @@ private struct Comparison {
   }
 
   /// The first that differ; `nil` when none do.
-  mutating func first() async throws -> Difference? {
+  func first() async throws -> Difference? {
     var place = after
     while place < size {
       let published = try await self.published(after: place)

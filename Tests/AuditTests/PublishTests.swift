@@ -167,6 +167,8 @@ struct PublishTests {
       try await restored.append(50)
       #expect(try await auditCode { try await restored.publish() } == .behind)
       await restored.pool.close()
+      #expect(try await test.publish().added == 0)
+      #expect(try Data(contentsOf: head) == (try test.files()["checkpoints/300"]))
       try await test.append(1)
       #expect(try await test.publish().checkpoint.size == 301)
     }
