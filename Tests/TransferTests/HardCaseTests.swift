@@ -217,9 +217,11 @@ struct HardCaseTests {
     let two = try TestWorld.two()
     let name = TestWorld.unique("left")
     let alias = TestWorld.unique("only")
+    let before = TestWorld.unique("before")
     var world = try await TestWorld.over(["dev02": two], marketplace: try await MLflowServers.registry("market"))
-    world.rules["dev02"] = PromotionRule(aliases: [alias], stages: ["Production"])
-    try await two.registerInRun(name, content: "one", stage: "Production")
+    // No stage: other tests promote theirs on this server meanwhile.
+    world.rules["dev02"] = PromotionRule(aliases: [alias, before], stages: [])
+    try await two.registerInRun(name, content: "one", stage: nil, alias: before)
     try await two.registerInRun(name, content: "two", stage: nil, alias: alias)
     #expect(try await world.sync().isClean)
     #expect(try await world.promotion("dev02.\(name)")?.alias == 1)
