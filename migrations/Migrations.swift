@@ -55,5 +55,7 @@ public enum Migrations {
     Migration("m0020-jobs", PackageResources.m0020_jobs_sql),
     Migration("m0021-uploads", PackageResources.m0021_uploads_sql),
     Migration("m0022-rebuild-by-key", PackageResources.m0022_rebuild_by_key_sql),
+    Migration("m0023-replay", PackageResources.m0023_replay_sql),
+    Migration("m0024-changes", PackageResources.m0024_changes_sql),
   ]
 }

@@ -30,9 +30,14 @@ public struct Catalog: Sendable {
     // The first parameter is always there, so that the others keep their numbers.
     let always = moment == nil ? "WHERE $1::text IS NULL" : "WHERE true"
     let sql = "SELECT \(columns) FROM \(source) x \(always) \(clause)"
+    // Autocommit: the position of a time may be that of a seal which ends only now.
+    return try await sealed { session in try session.query(sql, [moment] + parameters) }
+  }
+
+  /// Asks about positions, with the error of one that is not sealed.
+  func sealed<Result: Sendable>(_ body: @escaping @Sendable (Session) throws -> Result) async throws -> Result {
     do {
-      // Autocommit: the position of a time may be that of a seal which ends only now.
-      return try await pool.withSession { session in try session.query(sql, [moment] + parameters) }
+      return try await pool.withSession(body)
     } catch let error as PostgresError where error.sqlState == CatalogError.positionNotSealedState {
       throw CatalogError(.positionNotSealed, error.message, hint: error.hint)
     }

@@ -5,6 +5,8 @@ public struct CatalogError: Error, Sendable, CustomStringConvertible {
     /// The stable name.
     public let description: String
 
+    /// A position that is not sealed, or a schema that cannot be made.
+    public static let refused = Self(description: "refused")
     /// The position asked for has not been sealed: its answer would be another one tomorrow.
     public static let positionNotSealed = Self(description: "position-not-sealed")
   }

@@ -55,7 +55,8 @@ struct MarketplaceCommand: AsyncParsableCommand {
     subcommands: [
       InitCommand.self, MigrateCommand.self, DoctorCommand.self, SyncCommand.self, ObserveCommand.self,
       ExportCommand.self, ImportCommand.self, StatusCommand.self, WorkspaceCommand.self, CatalogCommand.self,
-      EventsCommand.self, ProjectionsCommand.self, CheckCommand.self, StorageCommand.self, AuditCommand.self,
+      EventsCommand.self, ReplayCommand.self, ProjectionsCommand.self, CheckCommand.self, StorageCommand.self,
+      AuditCommand.self,
       DatabaseCommand.self,
       CompletionCommand.self,
     ])

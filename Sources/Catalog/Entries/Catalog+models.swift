@@ -9,6 +9,13 @@ public struct ModelReference: Sendable, Hashable {
   public var model: UUID
   /// Its newest name at the source.
   public var name: String?
+
+  /// A model of a workspace.
+  public init(workspace: String, model: UUID, name: String?) {
+    self.workspace = workspace
+    self.model = model
+    self.name = name
+  }
 }
 
 extension Catalog {

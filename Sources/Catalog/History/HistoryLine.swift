@@ -17,19 +17,15 @@ public struct HistoryLine: Sendable, Hashable {
   public var what: String
 }
 
-extension Catalog {
-  /// What happened to a model, event by event, in the order in which it was recorded.
-  public func history(of model: UUID, in workspace: String, asOf: AsOf = .now) async throws -> [HistoryLine] {
-    let rows = try await rows(
-      "workspace, sequence, recorded_at, \(TimeRange.columns("happened")), kind, what", of: "model_history",
-      // what an event said comes before what it brought about
-      asOf: asOf, "AND workspace = $2 AND model = $3 ORDER BY sequence, kind = 'current', kind, what",
-      [workspace, model])
+extension HistoryLine {
+  /// The order of what happened: what an event said comes before what it brought about.
+  static let order = "ORDER BY workspace, sequence, kind = 'current', kind, what"
+
+  /// One line for each event, of rows in ``order``.
+  static func lines(_ rows: [Row]) throws -> [HistoryLine] {
     var lines: [HistoryLine] = []
     for row in rows {
-      let sequence = try row.int64("sequence")
-      let kind = try row.string("kind")
-      let what = try row.string("what")
+      let (sequence, kind, what) = (try row.int64("sequence"), try row.string("kind"), try row.string("what"))
       if var last = lines.last, last.sequence == sequence {
         last.kinds.append(kind)
         last.what += ": \(what)"
@@ -37,11 +33,26 @@ extension Catalog {
       } else {
         lines.append(
           HistoryLine(
-            workspace: try row.string("workspace"), sequence: sequence,
-            recordedAt: try row.timestamp("recorded_at"), happened: try TimeRange(row, "happened"),
-            kinds: [kind], what: what))
+            workspace: try row.string("workspace"), sequence: sequence, recordedAt: try row.timestamp("recorded_at"),
+            happened: try TimeRange(row, "happened"), kinds: [kind], what: what))
       }
     }
     return lines
+  }
+}
+
+extension Catalog {
+  /// What happened to a model, event by event, in the order in which it was recorded.
+  ///
+  /// - Parameter version: only what concerns this version; `nil` for all.
+  public func history(
+    of model: UUID, in workspace: String, version: Int? = nil, asOf: AsOf = .now
+  ) async throws -> [HistoryLine] {
+    try HistoryLine.lines(
+      try await rows(
+        "workspace, sequence, recorded_at, \(TimeRange.columns("happened")), kind, what", of: "model_history",
+        asOf: asOf,
+        "AND workspace = $2 AND model = $3 AND ($4::bigint IS NULL OR version = $4::bigint) \(HistoryLine.order)",
+        [workspace, model, version]))
   }
 }

@@ -9,7 +9,8 @@ struct CatalogCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "catalog", abstract: "What is available, and what was.",
     discussion: "For example: marketplace catalog list --as-of 2026-03-01",
-    subcommands: [List.self, Search.self, Show.self, History.self], defaultSubcommand: List.self)
+    subcommands: [List.self, Search.self, Show.self, History.self, Explain.self, Production.self],
+    defaultSubcommand: List.self)
 
   /// The moment that a question is about.
   struct AsOfOption: ParsableArguments {
@@ -22,12 +23,17 @@ struct CatalogCommand: AsyncParsableCommand {
     func moment(_ place: Workplace, _ settings: Settings) async throws -> AsOf {
       guard let asOf else { return .now }
       try await place.sealToRead(settings)
-      if let position = Int64(asOf) { return .position(position) }
-      let day = asOf.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) != nil
-      guard let time = Timestamp(rfc3339: day ? asOf + "T00:00:00Z" : asOf) else {
+      return try Self.moment(asOf, option: "--as-of")
+    }
+
+    /// A position or a time, as it is written.
+    static func moment(_ text: String, option: String) throws -> AsOf {
+      if let position = Int64(text) { return .position(position) }
+      let day = text.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) != nil
+      guard let time = Timestamp(rfc3339: day ? text + "T00:00:00Z" : text) else {
         throw Failure(
           .usage, "bad_moment",
-          "--as-of '\(asOf)' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.")
+          "\(option) '\(text)' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.")
       }
       return .time(time)
     }
@@ -129,6 +135,67 @@ struct CatalogCommand: AsyncParsableCommand {
         return lines.sorted { ($0.workspace, $0.sequence) < ($1.workspace, $1.sequence) }
       }
       try CatalogOutput.print(lines, options)
+    }
+  }
+
+  /// `marketplace catalog explain`
+  struct Explain: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "explain",
+      abstract: "Why a version is in the catalog, or is not: every rule and event that decided it.",
+      discussion: "For example: marketplace catalog explain dev01/readmission-risk 7")
+    @OptionGroup var options: GlobalOptions
+    @OptionGroup var asOf: AsOfOption
+    @Argument(help: "Its name in the marketplace, or workspace/name.") var model: String
+    @Argument(help: "The version's number at the source.") var version: Int
+
+    func run() async throws {
+      let settings = try Settings(options)
+      let explanation = try await Workplace.use(settings, options: options) { place in
+        let catalog = Catalog(place.pool)
+        let moment = try await asOf.moment(place, settings)
+        let references = try await catalog.models(named: model, asOf: moment)
+        guard !references.isEmpty else { throw CatalogOutput.unknown(model, asOf: moment) }
+        // A re-created model goes on under its predecessor's name: the one that had the version last is meant.
+        var found: [Explanation] = []
+        for reference in references {
+          if let one = try await catalog.explain(version: version, of: reference, asOf: moment) { found.append(one) }
+        }
+        guard
+          let last = found.max(by: { ($0.steps.first?.sequence ?? 0) < ($1.steps.first?.sequence ?? 0) })
+        else {
+          throw Failure(
+            .failed, "unknown_version",
+            "\(model) has no version \(version) that was ever seen\(moment == .now ? "" : " as of then"). 'marketplace catalog "
+              + "history \(model)' lists those that were.")
+        }
+        return last
+      }
+      try CatalogOutput.print(explanation, options)
+    }
+  }
+
+  /// `marketplace catalog production`
+  struct Production: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "production", abstract: "Which version each source meant at a time, by what is known today.",
+      discussion: """
+        The other question, what was known at a time, is 'catalog list --as-of'. Where nobody had looked the answer is \
+        unknown, never no. For example:
+          marketplace catalog production 2026-03-01
+        """)
+    @OptionGroup var options: GlobalOptions
+    @Argument(help: "The time (RFC 3339, or a day such as 2026-03-01).") var time: String
+
+    func run() async throws {
+      guard case .time(let time) = try AsOfOption.moment(time, option: "TIME") else {
+        throw Failure(
+          .usage, "bad_moment", "'\(time)' is a position. Write a time: 2026-03-01 or 2026-03-01T09:30:00Z.")
+      }
+      let answers = try await Workplace.use(try Settings(options), options: options) { place in
+        try await Catalog(place.pool).production(at: time)
+      }
+      try CatalogOutput.print(answers, at: time, options)
     }
   }
 }

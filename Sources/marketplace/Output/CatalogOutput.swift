@@ -25,6 +25,15 @@ enum CatalogOutput {
       var not_after: String?
       var kinds: [String]
       var what: String
+
+      init(_ line: HistoryLine) {
+        event = "\(line.workspace)/\(line.sequence)"
+        recorded_at = line.recordedAt.rfc3339
+        not_before = line.happened?.lower?.rfc3339
+        not_after = line.happened?.upper?.rfc3339
+        kinds = line.kinds
+        what = line.what
+      }
     }
   }
 
@@ -122,14 +131,7 @@ enum CatalogOutput {
   static func print(_ lines: [HistoryLine], _ options: GlobalOptions) throws {
     switch options.output {
     case .json:
-      try JSONOutput.print(
-        Lines(
-          history: lines.map { line in
-            .init(
-              event: "\(line.workspace)/\(line.sequence)", recorded_at: line.recordedAt.rfc3339,
-              not_before: line.happened?.lower?.rfc3339, not_after: line.happened?.upper?.rfc3339, kinds: line.kinds,
-              what: line.what)
-          }))
+      try JSONOutput.print(Lines(history: lines.map(Lines.Line.init)))
     case .table:
       var table = Table(["WHEN", "WHAT", "EVENT"])
       for line in lines {
