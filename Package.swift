@@ -77,11 +77,14 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Audit", dependencies: ["Ledger", "Postgres", "Storage", "Transparency"], swiftSettings: strict),
     .target(name: "Catalog", dependencies: ["Postgres"], swiftSettings: strict),
+    .target(
+      name: "Verifier", path: "ops/audit", exclude: ["questions"], resources: [.embedInCode("verify.py")],
+      swiftSettings: strict),
     .executableTarget(
       name: "marketplace",
       dependencies: [
         "Artifacts", "Audit", "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
-        "Transparency", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Transparency", "Verifier", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strict),

@@ -57,5 +57,7 @@ public enum Migrations {
     Migration("m0022-rebuild-by-key", PackageResources.m0022_rebuild_by_key_sql),
     Migration("m0023-replay", PackageResources.m0023_replay_sql),
     Migration("m0024-changes", PackageResources.m0024_changes_sql),
+    Migration("m0025-recover", PackageResources.m0025_recover_sql),
+    Migration("m0026-projection-positions", PackageResources.m0026_projection_positions_sql),
   ]
 }

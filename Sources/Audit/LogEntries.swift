@@ -10,13 +10,37 @@ public struct LogEntry: Sendable, Hashable {
   public let leaf: [UInt8]
   /// Whether the event's data has the hash that the leaf gives it; `nil` where the data was redacted or is not at hand.
   public let dataFits: Bool?
+  /// Salt and data, where they were asked for and are there.
+  public let content: Content?
+
+  /// What the leaf has the hash of.
+  public struct Content: Sendable, Hashable {
+    /// Sixteen random bytes.
+    public let salt: [UInt8]
+    /// The JSON text.
+    public let data: String
+  }
 
   /// An entry.
-  public init(position: Int64, leaf: [UInt8], dataFits: Bool?) {
+  public init(position: Int64, leaf: [UInt8], dataFits: Bool?, content: Content? = nil) {
     self.position = position
     self.leaf = leaf
     self.dataFits = dataFits
+    self.content = content
   }
+
+  /// The event itself, as its workspace counts; `nil` when the leaf is none.
+  var place: EventPlace? { EventPlace(fields, "workspace", "sequence") }
+
+  /// The event that this one says was redacted; `nil` for every other.
+  var redacts: EventPlace? {
+    guard leaf.holds(Self.redaction) else { return nil }
+    let fields = fields
+    guard fields.contains(where: { $0.name == "type" && $0.value == "EventRedacted" }) else { return nil }
+    return EventPlace(fields, "cause workspace", "cause sequence")
+  }
+
+  private static let redaction = Array("\"EventRedacted\"".utf8)
 
   /// The id and what else the leaf says of the event, by the names of the leaf's format; empty when it is none.
   var fields: [(name: String, value: String)] {
@@ -30,10 +54,36 @@ public struct LogEntry: Sendable, Hashable {
   ]
 }
 
+/// An event as its workspace counts.
+public struct EventPlace: Sendable, Hashable, CustomStringConvertible {
+  /// The workspace.
+  public let workspace: String
+  /// The place in it, from 1.
+  public let sequence: Int64
+
+  /// `workspace/sequence`.
+  public var description: String { "\(workspace)/\(sequence)" }
+
+  fileprivate init?(_ fields: [(name: String, value: String)], _ workspace: String, _ sequence: String) {
+    let values = Dictionary(fields.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+    guard let workspace = values[workspace], let sequence = values[sequence].flatMap({ Int64($0) }) else { return nil }
+    self.workspace = workspace
+    self.sequence = sequence
+  }
+}
+
 /// Entries in their order, page by page.
 public protocol LogEntries: Sendable {
   /// Up to `limit` entries after a position, in order; none at the end. Positions may be missing.
   func entries(after position: Int64, limit: Int) async throws -> [LogEntry]
+
+  /// Which of these events something says was redacted that is not among the entries, since it has no position yet.
+  func redactedSince(_ events: Set<EventPlace>) async throws -> Set<EventPlace>
+}
+
+extension LogEntries {
+  /// None: what is not among the entries is not known.
+  public func redactedSince(_ events: Set<EventPlace>) async throws -> Set<EventPlace> { [] }
 }
 
 /// The sealed events of a ledger.
@@ -54,11 +104,55 @@ public struct LedgerEntries: LogEntries {
     }
   }
 
+  /// - Throws: as ``entries(after:limit:)``.
+  public func redactedSince(_ events: Set<EventPlace>) async throws -> Set<EventPlace> {
+    var redacted: Set<EventPlace> = []
+    for workspace in Set(events.map(\.workspace)) {
+      var cursor: VersionCursor = 0
+      while true {
+        let page = try await ledger.read(stream: "redactions", in: workspace, after: cursor)
+        redacted.formUnion(page.events.compactMap { EventPlace(causeOf: $0) })
+        if page.isLast { break }
+        cursor = page.next
+      }
+    }
+    return redacted.intersection(events)
+  }
+
   private static func dataFits(_ event: RecordedEvent) -> Bool? {
     guard let data = event.data, let salt = event.salt else { return nil }
     var hash = SHA256()
     hash.update(data: salt)
     hash.update(data: Array(data.utf8))
     return hash.finalize().elementsEqual(event.dataHash)
+  }
+}
+
+extension EventPlace {
+  /// The cause of an event that says it was redacted.
+  init?(causeOf event: RecordedEvent) {
+    guard event.type == "EventRedacted", let cause = event.cause else { return nil }
+    self.init(workspace: cause.workspace, sequence: cause.sequence)
+  }
+
+  /// An event of a workspace.
+  init(workspace: String, sequence: Int64) {
+    self.workspace = workspace
+    self.sequence = sequence
+  }
+}
+
+extension [UInt8] {
+  /// Whether these bytes stand somewhere in it.
+  func holds(_ part: [UInt8]) -> Bool {
+    guard let first = part.first else { return true }
+    return withUnsafeBufferPointer { whole in
+      part.withUnsafeBufferPointer { part in
+        guard whole.count >= part.count else { return false }
+        return (0...whole.count - part.count).contains { start in
+          whole[start] == first && part.indices.allSatisfy { whole[start + $0] == part[$0] }
+        }
+      }
+    }
   }
 }

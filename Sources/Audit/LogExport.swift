@@ -38,6 +38,7 @@ public struct LogExport: Sendable {
       throw AuditError(.published, "The newest checkpoint is not to be believed. \(error)")
     }
     var tree = MerkleFrontier()
+    var (withoutData, redacted) = (Set<EventPlace>(), Set<EventPlace>())
     while tree.size < checkpoint.size {
       let page = try await ledger.read(
         after: PositionCursor(tree.size), through: checkpoint.size, limit: Self.eventsAtOnce)
@@ -46,6 +47,8 @@ public struct LogExport: Sendable {
         guard event.position == tree.size + 1, let leaf = event.leaf else { break }
         tree.append(.leaf(leaf))
         lines += leaf + [0x0a] + (try Self.line(of: event)) + [0x0a]
+        if event.data == nil { withoutData.insert(EventPlace(workspace: event.workspace, sequence: event.sequence)) }
+        if let place = EventPlace(causeOf: event) { redacted.insert(place) }
       }
       guard !lines.isEmpty else {
         throw AuditError(
@@ -58,6 +61,12 @@ public struct LogExport: Sendable {
         .forked,
         "The \(checkpoint.size) events of the ledger do not have the root of the newest checkpoint. 'marketplace audit "
           + "verify' says which of them is not the one that was published.")
+    }
+    if let place = withoutData.subtracting(redacted).min(by: { $0.description < $1.description }) {
+      throw AuditError(
+        .unpublished,
+        "Event \(place) has no data, and the event that says it was redacted is not published yet, or missing. 'marketplace "
+          + "audit seal' publishes it; 'marketplace audit verify' says if there is none.")
     }
     try await write([0x0a] + note.encoded)
     return checkpoint
@@ -80,6 +89,7 @@ public actor ExportedEntries: LogEntries {
 
   private let file: FileHandle
   private let path: String
+  private let keepsContent: Bool
   /// The byte where the event after so many others begins.
   private var marks: [Int64: UInt64] = [0: 0]
   private var buffer: ArraySlice<UInt8> = []
@@ -90,13 +100,15 @@ public actor ExportedEntries: LogEntries {
 
   /// Opens an export.
   ///
+  /// - Parameter keepsContent: whether entries come with their salts and data.
   /// - Throws: ``AuditError`` with `.unreadable` when it cannot be read.
-  public init(path: String) throws {
+  public init(path: String, keepsContent: Bool = false) throws {
     guard let file = FileHandle(forReadingAtPath: path) else {
       throw AuditError(.unreadable, "\(path) cannot be read.")
     }
     self.file = file
     self.path = path
+    self.keepsContent = keepsContent
   }
 
   /// The checkpoint at its end. Reads on to there.
@@ -137,7 +149,10 @@ public actor ExportedEntries: LogEntries {
     }
     guard let data = try line() else { throw AuditError(.unreadable, "\(path) ends within the event after \(place).") }
     place += 1
-    return LogEntry(position: place, leaf: leaf, dataFits: try Self.fits(data, leaf, at: place, of: path))
+    let content = try Self.content(data, at: place, of: path)
+    return LogEntry(
+      position: place, leaf: leaf, dataFits: content.map { Self.fits($0, leaf, at: place) },
+      content: keepsContent ? content : nil)
   }
 
   private func readCheckpoint() throws {
@@ -174,14 +189,19 @@ public actor ExportedEntries: LogEntries {
     }
   }
 
-  private static func fits(_ line: [UInt8], _ leaf: [UInt8], at place: Int64, of path: String) throws -> Bool? {
+  private static func content(_ line: [UInt8], at place: Int64, of path: String) throws -> LogEntry.Content? {
     if line == Array("null".utf8) { return nil }
     guard let parts = try? JSONDecoder().decode([String].self, from: Data(line)), parts.count == 2,
       let salt = bytes(hex: parts[0])
     else { throw AuditError(.unreadable, "\(path) has no data below the leaf of event \(place).") }
-    let hash = SHA256.hash(data: salt + Array(parts[1].utf8)).map { String(format: "%02x", $0) }.joined()
+    return LogEntry.Content(salt: salt, data: parts[1])
+  }
+
+  private static func fits(_ content: LogEntry.Content, _ leaf: [UInt8], at place: Int64) -> Bool {
+    let digest = SHA256.hash(data: content.salt + Array(content.data.utf8))
     let entry = LogEntry(position: place, leaf: leaf, dataFits: nil)
-    return entry.fields.last?.name == "data hash" && entry.fields.last?.value == hash
+    return entry.fields.last?.name == "data hash"
+      && entry.fields.last?.value == digest.map { String(format: "%02x", $0) }.joined()
   }
 
   private static func bytes(hex: String) -> [UInt8]? {

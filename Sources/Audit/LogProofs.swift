@@ -38,10 +38,33 @@ public struct LogProofs: Sendable {
   /// - Throws: ``AuditError``: `.unpublished`, `.unknown` for a position beyond the checkpoint, `.published` when what is
   ///   published does not prove it.
   public func inclusion(of position: Int64) async throws -> Inclusion {
+    let note = try await newest()
+    return try await inclusion(of: position, note: note, checkpoint: try believed(note), in: log)
+  }
+
+  /// The proofs of many events, all in the log of one and the same checkpoint, the newest.
+  ///
+  /// - Throws: as ``inclusion(of:)``.
+  public func inclusions(of positions: [Int64]) async throws -> [Inclusion] {
+    let note = try await newest()
+    let (checkpoint, log) = (try believed(note), log.remembering())
+    var proofs: [Inclusion] = []
+    for position in positions {
+      proofs.append(try await inclusion(of: position, note: note, checkpoint: checkpoint, in: log))
+    }
+    return proofs
+  }
+
+  private func newest() async throws -> SignedNote {
     guard let note = try await log.newest() else {
       throw AuditError(.unpublished, "No checkpoint was published, so nothing can be proven.")
     }
-    let checkpoint = try believed(note)
+    return note
+  }
+
+  private func inclusion(
+    of position: Int64, note: SignedNote, checkpoint: Checkpoint, in log: PublishedLog
+  ) async throws -> Inclusion {
     guard position >= 1, let ranges = MerkleProof.inclusion(of: position - 1, in: checkpoint.size) else {
       throw AuditError(
         .unknown, "The newest checkpoint holds positions 1 to \(checkpoint.size), not \(position).")

@@ -74,7 +74,7 @@ public struct LogPublisher: Sendable {
 
   /// The newest checkpoint, signed by a key that is believed; that of the empty log when nothing was published.
   private func newest() async throws -> Checkpoint {
-    let largest = try await log.sizes().last ?? 0
+    let largest = try await log.sizes().sizes.last ?? 0
     var head = try await log.newest()
     if head == nil { head = try await log.checkpoint(of: largest) }
     guard let note = head else { return Checkpoint(origin: policy.origin, size: 0, root: .empty) }

@@ -29,10 +29,14 @@ public struct LogVerification: Sendable {
       case forked
       /// The event's data does not have the hash that its leaf gives.
       case data = "data_changed"
+      /// The event's data is gone, and no event says that it was redacted.
+      case missing = "data_missing"
       /// A checkpoint is damaged, or not signed by those who should.
       case checkpoint = "checkpoint_not_believed"
       /// What was published does not have the root that its checkpoint gives.
       case published = "published_log_damaged"
+      /// A table behind the catalog is not what the events amount to.
+      case projection = "projection_changed"
       /// One of several events is not the one that was published, and nothing is at hand that says which.
       case differs
     }
@@ -60,7 +64,8 @@ public struct LogVerification: Sendable {
     /// How much is wrong.
     public internal(set) var findingsCount = 0
 
-    mutating func add(_ kind: Finding.Kind, at position: Int64?, _ message: String) {
+    /// Adds a finding, and counts it.
+    public mutating func add(_ kind: Finding.Kind, at position: Int64?, _ message: String) {
       findingsCount += 1
       guard findings.count < LogVerification.findingsMax else { return }
       findings.append(Finding(kind: kind, position: position, message: message))
@@ -81,19 +86,30 @@ public struct LogVerification: Sendable {
     var report = Report()
     var expected: [Int64: Checkpoint] = [:]
     if let log { expected = try await checkpoints(of: log, isNeeded: given == nil, &report) }
+    let publishedSizes = Set(expected.keys)
     var end = Int64.max
+    var later: (from: Checkpoint, to: Checkpoint)?
     if let given {
+      let newest = report.newest
       // What was published later is not in an export, and nothing more than its checkpoint holds is.
-      if let own = add(given, to: &expected, "The checkpoint that came with the events", &report) { end = own.size }
+      if let own = add(given, to: &expected, "The checkpoint that came with the events", &report) {
+        end = own.size
+        if let newest, newest.size > own.size { later = (own, newest) }
+      }
       expected = expected.filter { $0.key <= end }
     }
-    var (tree, good) = (MerkleFrontier(), MerkleFrontier())
+    // What has the root of a checkpoint, and of one that was published.
+    var (tree, good, agreed) = (MerkleFrontier(), MerkleFrontier(), MerkleFrontier())
+    var redactions = Redactions()
+    // An export may end before what is published does: only a whole log can say what is wrong there.
+    var published = try await PublishedFiles(of: given == nil ? log : nil)
     var sizes = expected.keys.filter { $0 > 0 }.sorted()[...]
     reading: while true {
       let page = try await entries.entries(after: tree.size, limit: Self.entriesAtOnce)
       for entry in page {
         guard entry.position == tree.size + 1 else {
-          try await tell(of: entries, from: good, upTo: sizes.first, gapAt: tree.size + 1, &report)
+          try await tell(
+            of: entries, from: good, upTo: sizes.first.flatMap { expected[$0] }, gapAt: tree.size + 1, &report)
           return report
         }
         if entry.dataFits == false {
@@ -108,18 +124,48 @@ public struct LogVerification: Sendable {
           )
           return report
         }
+        redactions.take(entry)
         tree.append(.leaf(entry.leaf))
         report.entries = tree.size
         guard tree.size == sizes.first, let checkpoint = expected[tree.size] else { continue }
         guard checkpoint.root == tree.root else { break reading }
         good = tree
+        if publishedSizes.contains(tree.size) { agreed = tree }
         sizes = sizes.dropFirst()
         report.checkpoints += 1
       }
       if page.isEmpty { break }
+      try await published.compare(page.map(\.leaf))
     }
-    if !sizes.isEmpty { try await tell(of: entries, from: good, upTo: sizes.first, gapAt: nil, &report) }
+    guard sizes.isEmpty else {
+      try await tell(of: entries, from: good, upTo: sizes.first.flatMap { expected[$0] }, gapAt: nil, &report)
+      return report
+    }
+    if let log, let later, try await !isBeginning(later.from, of: later.to, in: log) {
+      try await tell(of: entries, from: agreed, upTo: later.to, gapAt: nil, &report)
+      return report
+    }
+    for (place, position) in try await redactions.unfounded(in: entries) {
+      report.add(
+        .missing, at: position,
+        "The event at position \(position), \(place), has no data, and no EventRedacted event says that it was redacted."
+      )
+    }
+    // Only who has the right events can say of what was published that it is wrong.
+    try await published.finish(upTo: good.size, &report)
     return report
+  }
+
+  /// Whether a published log begins with all of a smaller one.
+  private func isBeginning(_ smaller: Checkpoint, of larger: Checkpoint, in log: PublishedLog) async throws -> Bool {
+    guard let ranges = MerkleProof.consistency(from: smaller.size, to: larger.size) else { return false }
+    do {
+      let hashes = try await PublishedTree(log: log, size: larger.size).hashes(of: ranges)
+      return MerkleProof.isConsistent(
+        smaller.size, root: smaller.root, with: larger.size, root: larger.root, proof: hashes)
+    } catch let error as AuditError where error.code == .published {
+      return false
+    }
   }
 
   /// Every published checkpoint that is to be believed, by its size.
@@ -127,7 +173,11 @@ public struct LogVerification: Sendable {
     of log: PublishedLog, isNeeded: Bool, _ report: inout Report
   ) async throws -> [Int64: Checkpoint] {
     var expected: [Int64: Checkpoint] = [:]
-    for size in try await log.sizes() {
+    let (sizes, strangers) = try await log.sizes()
+    for stranger in strangers {
+      report.add(.checkpoint, at: nil, "\(stranger) is no checkpoint: those are named by their size.")
+    }
+    for size in sizes {
       do {
         guard let note = try await log.checkpoint(of: size) else { continue }
         let checkpoint = try policy.signedByLog(note)
@@ -136,15 +186,31 @@ public struct LogVerification: Sendable {
         }
         expected[size] = checkpoint
       } catch let error where error is NoteError || error is AuditError {
-        report.add(.checkpoint, at: nil, "The checkpoint of \(size) events is not to be believed. \(error)")
+        report.add(.checkpoint, at: size, "The checkpoint of \(size) events is not to be believed. \(error)")
       }
     }
-    guard let note = try await log.newest() else {
-      guard isNeeded else { return expected }
-      throw AuditError(.unpublished, "No checkpoint was published: there is nothing to verify against.")
+    let largest = expected.keys.max()
+    do {
+      if let note = try await log.newest() {
+        let newest = add(note, to: &expected, "The newest checkpoint", &report)
+        if let newest, let largest, newest.size < largest {
+          report.add(
+            .checkpoint, at: newest.size,
+            "The newest checkpoint is that of \(newest.size) events, and one of \(largest) was published: it was set back, or "
+              + "who published it was killed. 'marketplace audit seal' puts it right.")
+        }
+        return expected
+      }
+    } catch let error as AuditError where error.code == .published {
+      report.add(.checkpoint, at: nil, "The newest checkpoint is not to be believed. \(error)")
+      return expected
     }
-    add(note, to: &expected, "The newest checkpoint", &report)
-    return expected
+    guard sizes.isEmpty else {
+      report.add(.checkpoint, at: nil, "The newest checkpoint is missing. 'marketplace audit seal' publishes it again.")
+      return expected
+    }
+    guard isNeeded else { return expected }
+    throw AuditError(.unpublished, "No checkpoint was published: there is nothing to verify against.")
   }
 
   /// Takes in a checkpoint that has to have witnesses too.
@@ -159,7 +225,7 @@ public struct LogVerification: Sendable {
       if checkpoint.size > report.newest?.size ?? -1 { report.newest = checkpoint }
       if let known = expected[checkpoint.size], known.root != checkpoint.root {
         report.add(
-          .checkpoint, at: nil,
+          .checkpoint, at: checkpoint.size,
           "There are two checkpoints of \(checkpoint.size) events with different roots: the log is forked.")
       }
       expected[checkpoint.size] = expected[checkpoint.size] ?? checkpoint
@@ -172,27 +238,24 @@ public struct LogVerification: Sendable {
 
   /// Finds the first entry that is not the published one, and says how it differs.
   private func tell(
-    of entries: any LogEntries, from good: MerkleFrontier, upTo size: Int64?, gapAt gap: Int64?, _ report: inout Report
+    of entries: any LogEntries, from good: MerkleFrontier, upTo checkpoint: Checkpoint?, gapAt gap: Int64?,
+    _ report: inout Report
   ) async throws {
-    guard let size, size > good.size else {
+    guard let checkpoint, checkpoint.size > good.size else {
       if let gap { report.add(.deleted, at: gap, "There is no event at position \(gap), and there are later ones.") }
       return
     }
+    let size = checkpoint.size
     guard let log else {
       return report.add(
         .differs, at: nil,
         "One of the events at positions \(good.size + 1) to \(size) is not the one that was published, or is missing; which "
           + "one, only the published log says.")
     }
-    let comparison = Comparison(log: log, entries: entries, size: size, after: good.size)
+    let comparison = Comparison(log: log, entries: entries, good: good, checkpoint: checkpoint)
     do {
-      if let difference = try await comparison.first() {
+      for difference in try await comparison.differences() {
         report.add(difference.kind, at: difference.position, difference.message)
-      } else {
-        report.add(
-          .published, at: good.size + 1,
-          "The events at positions \(good.size + 1) to \(size) are those that were published, and neither have the root of "
-            + "the checkpoint of \(size) events.")
       }
     } catch let error as AuditError where error.code == .published {
       report.add(
@@ -203,98 +266,21 @@ public struct LogVerification: Sendable {
   }
 }
 
-extension LogEntry {
-  /// What it is, for people.
-  var name: String {
-    let fields = Dictionary(fields.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
-    return "\(fields["type"] ?? "?") \(fields["id"] ?? "?") of \(fields["workspace"] ?? "?")"
-  }
-}
+/// Events without data, and those of which something says that they were redacted.
+private struct Redactions {
+  private var withoutData: [EventPlace: Int64] = [:]
+  private var redacted: Set<EventPlace> = []
 
-/// Somebody's entries beside the published ones, from a position on.
-private struct Comparison {
-  /// So many entries on either side are looked at to say how two differ.
-  static let windowMax = 4_096
-
-  let log: PublishedLog
-  let entries: any LogEntries
-  /// Of the published log.
-  let size: Int64
-  let after: Int64
-
-  struct Difference {
-    let kind: LogVerification.Finding.Kind
-    let position: Int64
-    let message: String
+  mutating func take(_ entry: LogEntry) {
+    if entry.dataFits == nil, let place = entry.place { withoutData[place] = entry.position }
+    if let place = entry.redacts { redacted.insert(place) }
   }
 
-  /// The first that differ; `nil` when none do.
-  func first() async throws -> Difference? {
-    var place = after
-    while place < size {
-      let published = try await self.published(after: place)
-      let here = try await entries.entries(after: place, limit: published.count)
-      for (offset, entry) in published.enumerated() {
-        let position = place + Int64(offset) + 1
-        guard offset < here.count, here[offset].position == position, here[offset].leaf == entry else {
-          return try await difference(at: position)
-        }
-      }
-      place += Int64(published.count)
-    }
-    return nil
+  /// Those that nothing says were redacted, by their positions.
+  func unfounded(in entries: any LogEntries) async throws -> [(EventPlace, Int64)] {
+    var open = withoutData.filter { !redacted.contains($0.key) }
+    guard !open.isEmpty else { return [] }
+    for place in try await entries.redactedSince(Set(open.keys)) { open[place] = nil }
+    return open.map { ($0.key, $0.value) }.sorted { $0.1 < $1.1 }
   }
-
-  /// The published entries from a position to the end of their tile.
-  private func published(after place: Int64) async throws -> [[UInt8]] {
-    let tile = place >> Tile.height
-    let width = Int(min(Int64(Tile.width), size - tile << Tile.height))
-    let entries = try await log.entries(Tile(.entries, index: tile, count: width))
-    return Array(entries.dropFirst(Int(place - tile << Tile.height)))
-  }
-
-  private func difference(at position: Int64) async throws -> Difference {
-    let here = try await entries.entries(after: position - 1, limit: Self.windowMax)
-    var there: [LogEntry] = []
-    while there.count < Self.windowMax, position - 1 + Int64(there.count) < size {
-      for leaf in try await published(after: position - 1 + Int64(there.count)) {
-        there.append(LogEntry(position: position + Int64(there.count), leaf: leaf, dataFits: nil))
-      }
-    }
-    guard let wanted = there.first else {
-      throw AuditError(.published, "The entry at position \(position) is missing.")
-    }
-    let place = "At position \(position)"
-    guard let found = here.first, found.position == position else {
-      let isEnd = here.isEmpty
-      return Difference(
-        kind: isEnd ? .truncated : .deleted, position: position,
-        message: isEnd
-          ? "From position \(position) to \(size) the events are gone, \(wanted.name) first."
-          : "\(place) \(wanted.name) is gone.")
-    }
-    if found.id == wanted.id {
-      let said = Dictionary(wanted.fields.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
-      let changed = found.fields.filter { said[$0.name] != $0.value }.map { "\($0.name) \($0.value)" }
-      return Difference(
-        kind: .edited, position: position,
-        message: "\(place) \(wanted.name) was edited: it has \(changed.joined(separator: ", ")) now.")
-    }
-    let (isLater, comesLater) = (there.contains { $0.id == found.id }, here.contains { $0.id == wanted.id })
-    let kind: LogVerification.Finding.Kind =
-      isLater && comesLater ? .reordered : isLater ? .deleted : comesLater ? .inserted : .forked
-    let what =
-      switch kind {
-      case .reordered: "stands \(found.name), which was published after \(wanted.name)"
-      case .deleted: "\(wanted.name) is gone, and \(found.name) has its place"
-      case .inserted: "stands \(found.name), which was never published, before \(wanted.name)"
-      default: "stands \(found.name), and \(wanted.name) was published"
-      }
-    return Difference(kind: kind, position: position, message: "\(place) \(what).")
-  }
-}
-
-extension LogEntry {
-  /// The event's id; `nil` where the leaf is none.
-  fileprivate var id: String? { fields.first { $0.name == "id" }?.value }
 }

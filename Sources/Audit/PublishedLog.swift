@@ -5,25 +5,49 @@ public import Transparency
 ///
 /// Everything but `checkpoint` is written once and never changes.
 public struct PublishedLog: Sendable {
-  /// The folder of the store that holds it.
+  /// The folder of the store that holds it, unless told otherwise.
   public static let folder = "log"
   private static let head = "checkpoint"
   private static let checkpoints = "checkpoints"
 
   let storage: any ExternalStorage
+  /// The folder that it lies in.
+  public let folder: String
+  private var cache: TileCache?
 
   /// The log of a store.
-  public init(in storage: any ExternalStorage) { self.storage = storage }
+  ///
+  /// - Parameter folder: where it lies; a log that another one follows keeps its own.
+  public init(in storage: any ExternalStorage, folder: String = Self.folder) {
+    self.storage = storage
+    self.folder = folder
+  }
 
-  private func key(_ path: String) throws -> StorageKey { try StorageKey([Self.folder]).appending(path) }
+  /// The same for whoever asks for many things at once: tiles that were read are kept for a while.
+  func remembering() -> PublishedLog {
+    var log = self
+    log.cache = TileCache()
+    return log
+  }
+
+  private func key(_ path: String) throws -> StorageKey { try StorageKey([folder]).appending(path) }
 
   /// A small file, `nil` when there is none.
-  private func bytes(at path: String) async throws -> [UInt8]? {
+  ///
+  /// - Throws: ``AuditError`` with `.published` for one that is too large to be of a log; `StorageError`.
+  func bytes(at path: String) async throws -> [UInt8]? {
     do {
       return try await storage.bytes(of: try key(path))
     } catch let error as StorageError where error.code == .notFound {
       return nil
+    } catch let error as StorageError where error.code == .tooLarge {
+      throw AuditError(.published, "\(folder)/\(path) is damaged: it \(error.message)")
     }
+  }
+
+  /// The paths of all tiles, as they lie there.
+  func tilePaths() async throws -> [String] {
+    try await storage.files(below: try key("tile")).map { $0.key.components.dropFirst().joined(separator: "/") }
   }
 
   /// The newest checkpoint; `nil` when nothing was published.
@@ -43,36 +67,47 @@ public struct PublishedLog: Sendable {
     do {
       return try SignedNote(bytes)
     } catch let error as NoteError {
-      throw AuditError(.published, "\(Self.folder)/\(path) is damaged. \(error)")
+      throw AuditError(.published, "\(folder)/\(path) is damaged. \(error)")
     }
   }
 
-  /// The sizes of which a checkpoint was published, ascending.
+  /// The sizes of which a checkpoint was published, ascending, and the files beside them that are named otherwise.
   ///
-  /// - Throws: ``AuditError`` with `.published` for a file that is named otherwise; `StorageError`.
-  public func sizes() async throws -> [Int64] {
-    try await storage.files(below: try key(Self.checkpoints)).map { file in
-      guard let name = file.key.components.last, let size = Int64(name), "\(size)" == name, size >= 0 else {
-        throw AuditError(.published, "\(file.key) is no checkpoint: those are named by their size.")
+  /// - Throws: `StorageError`.
+  public func sizes() async throws -> (sizes: [Int64], strangers: [String]) {
+    var (sizes, strangers) = ([Int64](), [String]())
+    for file in try await storage.files(below: try key(Self.checkpoints)) {
+      if let name = file.key.components.last, let size = Int64(name), "\(size)" == name, size >= 0 {
+        sizes.append(size)
+      } else {
+        strangers.append("\(file.key)")
       }
-      return size
-    }.sorted()
+    }
+    return (sizes.sorted(), strangers)
   }
 
   /// What a tile of the log of some size holds: as itself, or at the beginning of the full one that came after it.
   ///
   /// - Throws: ``AuditError`` with `.published` when it is missing; `StorageError`.
   func bytes(of tile: Tile) async throws -> [UInt8] {
+    guard let cache else { return try await read(tile) }
+    if let known = await cache.bytes[tile] { return known }
+    let bytes = try await read(tile)
+    await cache.keep(bytes, of: tile)
+    return bytes
+  }
+
+  private func read(_ tile: Tile) async throws -> [UInt8] {
     if let bytes = try await bytes(at: tile.path) { return bytes }
     let full = Tile(tile.content, index: tile.index)
     if tile != full, let bytes = try await bytes(at: full.path) { return bytes }
-    throw AuditError(.published, "\(Self.folder)/\(tile.path) is missing.")
+    throw AuditError(.published, "\(folder)/\(tile.path) is missing.")
   }
 
   /// The hashes of a tile, as many as it has.
   func hashes(_ tile: Tile) async throws -> [MerkleHash] {
     guard let hashes = Tile.hashes(in: try await bytes(of: tile)), hashes.count >= tile.count else {
-      throw AuditError(.published, "\(Self.folder)/\(tile.path) has not \(tile.count) hashes.")
+      throw AuditError(.published, "\(folder)/\(tile.path) has not \(tile.count) hashes.")
     }
     return Array(hashes.prefix(tile.count))
   }
@@ -80,7 +115,7 @@ public struct PublishedLog: Sendable {
   /// The entries of a tile, as many as it has.
   func entries(_ tile: Tile) async throws -> [[UInt8]] {
     guard let entries = Tile.entries(in: try await bytes(of: tile)), entries.count >= tile.count else {
-      throw AuditError(.published, "\(Self.folder)/\(tile.path) has not \(tile.count) entries.")
+      throw AuditError(.published, "\(folder)/\(tile.path) has not \(tile.count) entries.")
     }
     return Array(entries.prefix(tile.count))
   }
@@ -116,5 +151,20 @@ public struct PublishedLog: Sendable {
       await upload.abandon()
       throw error
     }
+  }
+}
+
+/// Tiles that were read, the last ones.
+private actor TileCache {
+  private static let tilesMax = 256
+
+  private(set) var bytes: [Tile: [UInt8]] = [:]
+  private var order: [Tile] = []
+
+  func keep(_ bytes: [UInt8], of tile: Tile) {
+    guard self.bytes.updateValue(bytes, forKey: tile) == nil else { return }
+    order.append(tile)
+    guard order.count > Self.tilesMax else { return }
+    self.bytes[order.removeFirst()] = nil
   }
 }

@@ -125,7 +125,109 @@ struct VerifyTests {
       #expect(report.findings.last?.message.contains("two checkpoints of 500 events") == true)
 
       try FileManager.default.removeItem(at: root.appending(path: "checkpoint"))
+      report = try await test.verify()
+      #expect(report.findings.last?.message.contains("newest checkpoint is missing") == true)
+      try FileManager.default.removeItem(at: root.appending(path: "checkpoints"))
       #expect(try await auditCode { _ = try await test.verify() } == .unpublished)
+    }
+  }
+
+  @Test("a newest checkpoint that was set back or damaged is named, and the others are held against all the same")
+  func head() async throws {
+    try await Self.with { test in
+      let root = test.folder.appending(path: PublishedLog.folder)
+      let head = root.appending(path: "checkpoint")
+      try Data(contentsOf: root.appending(path: "checkpoints/300")).write(to: head)
+      var report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.checkpoint] && report.findings.first?.position == 300)
+      try Data("no note".utf8).write(to: head)
+      report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.checkpoint] && report.checkpoints == 3)
+      try Data(repeating: 0x41, count: 80 * 1_048_576).write(to: head)
+      report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.checkpoint] && report.checkpoints == 3)
+    }
+  }
+
+  @Test(
+    "whatever is wrong with a published tile is named, with the first position it is wrong about",
+    arguments: [
+      ("tile/entries/000", "flip 2", 1), ("tile/entries/001.p/44", "flip 2", 257), ("tile/0/000", "flip 3200", 101),
+      ("tile/0/001.p/244", "flip 32", 258), ("tile/1/000.p/1", "flip 0", 1), ("tile/entries/000", "remove", 1),
+      ("tile/0/000", "remove", 1), ("tile/1/000.p/1", "remove", 1), ("tile/entries/000", "cut", 1),
+      ("tile/0/000", "grow", 1), ("tile/entries/007", "make", nil), ("tile/0/001.p/256", "make", nil),
+      ("tile/entries/000.p/x", "make", nil), ("checkpoints/12a", "make", nil),
+    ] as [(String, String, Int?)])
+  func tiles(_ path: String, _ harm: String, _ position: Int?) async throws {
+    try await Self.with { test in
+      let file = test.folder.appending(path: PublishedLog.folder).appending(path: path)
+      if harm == "make" {
+        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data("x".utf8).write(to: file)
+      } else if harm == "remove" {
+        try FileManager.default.removeItem(at: file)
+      } else {
+        var bytes = try Data(contentsOf: file)
+        switch harm {
+        case "cut": bytes.removeLast()
+        case "grow": bytes += Data(repeating: 0, count: 32)
+        default: bytes[Int(harm.dropFirst(5)) ?? 0] ^= 1
+        }
+        try FileManager.default.removeItem(at: file)
+        try bytes.write(to: file)
+      }
+      let report = try await test.verify()
+      #expect(report.findings.count == 1, "\(report.findings)")
+      #expect(report.findings.first?.kind == (path.hasPrefix("checkpoints") ? .checkpoint : .published))
+      #expect(report.findings.first?.position == position.map(Int64.init), "\(report.findings)")
+    }
+  }
+
+  @Test("an event that is not the published one is named by its hash where the published entry is damaged too")
+  func both() async throws {
+    try await Self.with { test in
+      let file = test.folder.appending(path: PublishedLog.folder).appending(path: "tile/entries/000.p/100")
+      var bytes = try Data(contentsOf: file)
+      bytes[2] ^= 1
+      try FileManager.default.removeItem(at: file)
+      try bytes.write(to: file)
+      try await test.tamper(
+        "UPDATE ledger.event SET principal = 'mallory' WHERE workspace = 'dev01' AND sequence = 70;")
+      let report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.differs, .published], "\(report.findings)")
+      #expect(report.findings.map(\.position) == [70, 1])
+    }
+  }
+
+  @Test("data that is gone without a redaction is named; a redaction that has no position yet is known")
+  func missing() async throws {
+    try await Self.with { test in
+      _ = try await test.pool.withSession { session in
+        try session.query("SELECT ledger.redact('dev02', 33, 'a name')")
+      }
+      #expect(try await test.verify().findings == [])
+      try await test.tamper(
+        "UPDATE ledger.event SET data = NULL, salt = NULL WHERE workspace = 'dev02' AND sequence = 35;")
+      let report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.missing] && report.findings.first?.position == 135)
+    }
+  }
+
+  @Test("another history of which the published log does not know the end is told, with its first position")
+  func split() async throws {
+    try await Self.with { test in
+      let other = try await AuditedLedger.make()
+      for (count, workspace) in [(100, "dev01"), (200, "dev02"), (150, "dev01")] {
+        try await other.append(count, to: workspace)
+        try await other.ledger.seal()
+      }
+      let text = Checkpoint(origin: AuditedLedger.origin, size: 450, root: try await other.root(of: 450)).text
+      var note = try SignedNote(text: text)
+      note.add(try test.signer.signature(over: note.text))
+      let report = try await LogVerification(of: test.log, policy: test.policy)
+        .run(LedgerEntries(other.ledger), with: note)
+      #expect(report.findings.map(\.kind) == [.forked] && report.findings.first?.position == 1, "\(report.findings)")
+      await other.pool.close()
     }
   }
 
@@ -171,7 +273,7 @@ struct VerifyTests {
   func others() async throws {
     try await Self.with { test in
       let log = LogProofs(of: test.log, policy: test.policy)
-      var proofs = Proofs(key: test.signer.verifier.text, sizes: try await test.log.sizes())
+      var proofs = Proofs(key: test.signer.verifier.text, sizes: try await test.log.sizes().sizes)
       for position in [1, 2, 3, 77, 255, 256, 257, 300, 444, 499, 500] as [Int64] {
         let proof = try await log.inclusion(of: position)
         proofs.inclusion.append(.init(index: position - 1, size: 500, hashes: proof.hashes.map(\.base64)))

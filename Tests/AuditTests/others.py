@@ -1,15 +1,16 @@
-"""Verifies a published log and proofs of it by pymerkle and sigstore.
+"""Verifies a published log and proofs of it by pymerkle, sigstore and the verifier that goes with a bundle.
 
 usage: others.py LOG PROOFS
 
 LOG is the folder of the published log, PROOFS a JSON object: key (the verifier key), sizes, and inclusion (index, size,
-hashes in base64). Fails where any of them is not theirs.
+hashes in base64). Fails where any of them is not theirs, and where one of a thousand proofs that were changed is believed.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import random
 import struct
 import sys
 from pathlib import Path
@@ -20,6 +21,11 @@ from pymerkle import InmemoryTree, verify_consistency, verify_inclusion
 from sigstore._internal.merkle import verify_merkle_inclusion
 from sigstore._internal.rekor.checkpoint import SignedCheckpoint
 from sigstore.errors import VerificationError
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ops" / "audit"))
+import verify  # noqa: E402
+
+MUTATIONS = 1000
 
 
 def entries(log: Path, size: int) -> list[bytes]:
@@ -39,6 +45,60 @@ def entries(log: Path, size: int) -> list[bytes]:
 
 def decoded(hashes: list[str]) -> list[bytes]:
     return [base64.b64decode(each) for each in hashes]
+
+
+def by_sigstore(leaf: bytes, index: int, size: int, hashes: list[bytes], root: bytes) -> bool:
+    proof = SimpleNamespace(log_index=index, tree_size=size, hashes=hashes, root_hash=root)
+    try:
+        verify_merkle_inclusion(SimpleNamespace(_inner=SimpleNamespace(inclusion_proof=proof, canonicalized_body=leaf)))
+    except (VerificationError, ValueError):
+        return False
+    return True
+
+
+def by_verifier(leaf: bytes, index: int, size: int, hashes: list[bytes], root: bytes) -> bool:
+    try:
+        return verify.proven_root(leaf, index, size, hashes) == root
+    except verify.Wrong:
+        return False
+
+
+def flipped(data: bytes, chance: random.Random) -> bytes:
+    place = chance.randrange(len(data) * 8)
+    return bytes(byte ^ (1 << place % 8) if number == place // 8 else byte for number, byte in enumerate(data))
+
+
+def mutate(inclusion: list[dict], leaves: list[bytes], roots: dict[int, bytes]) -> None:
+    """Each changed in one thing; none may be believed."""
+    chance = random.Random(6962)
+    for number in range(MUTATIONS):
+        each = chance.choice(inclusion)
+        index, size, hashes = each["index"], each["size"], decoded(each["hashes"])
+        leaf, root, place = leaves[index], roots[size], chance.randrange(len(hashes))
+        match number % 8:
+            case 0:
+                leaf = flipped(leaf, chance)
+            case 1:
+                root = flipped(root, chance)
+            case 2:
+                hashes[place] = flipped(hashes[place], chance)
+            case 3:
+                del hashes[place]
+            case 4:
+                hashes.insert(place, chance.choice([bytes(32), hashes[place], chance.randbytes(32)]))
+            case 5:
+                other = chance.randrange(len(hashes))
+                if hashes[place] == hashes[other]:
+                    other = place
+                hashes[place], hashes[other] = hashes[other], hashes[place]
+                if place == other:
+                    hashes[place] = flipped(hashes[place], chance)
+            case 6:
+                index = chance.choice([n for n in range(size) if n != index])
+            case _:
+                leaf = leaves[chance.choice([n for n in range(size) if n != index])]
+        assert not by_sigstore(leaf, index, size, hashes, root), f"sigstore believes mutation {number} of {each}"
+        assert not by_verifier(leaf, index, size, hashes, root), f"verify.py believes mutation {number} of {each}"
 
 
 def main() -> None:
@@ -67,17 +127,9 @@ def main() -> None:
         verify_inclusion(leaf, roots[size], mine)
         assert [node for node in mine.path if node != leaf] == hashes, f"pymerkle has another proof of {index} in {size}"
 
-        def is_included(root: bytes, index: int = index, size: int = size, hashes: list[bytes] = hashes) -> bool:
-            proof = SimpleNamespace(log_index=index, tree_size=size, hashes=hashes, root_hash=root)
-            try:
-                verify_merkle_inclusion(SimpleNamespace(_inner=SimpleNamespace(
-                    inclusion_proof=proof, canonicalized_body=leaves[index])))
-            except VerificationError:
-                return False
-            return True
-
-        assert is_included(roots[size]), f"sigstore does not find {index} in {size}"
-        assert not is_included(bytes(32)), "sigstore believes anything"
+        assert by_sigstore(leaves[index], index, size, hashes, roots[size]), f"sigstore does not find {index} in {size}"
+        assert by_verifier(leaves[index], index, size, hashes, roots[size]), f"verify.py does not find {index} in {size}"
+    mutate(proofs["inclusion"], leaves, roots)
 
     # Its own proof over our roots: it takes right-hand subtrees apart, where RFC 6962 gives one hash for each.
     for earlier in roots:

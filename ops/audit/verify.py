@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Verifies an export of the ledger with nothing but Python's standard library.
+"""Verifies what was exported of the ledger, with nothing but Python's standard library.
 
-usage: verify.py EXPORT VERIFIER_KEY
+usage: verify.py FILE VERIFIER_KEY [--at TIME]
 
-EXPORT is what `marketplace audit export` wrote: for each event its leaf and, below it, its data; then an empty line and the
-signed checkpoint. VERIFIER_KEY is what `marketplace audit keygen` printed: NAME+ID+KEY. Ends with 0 when the checkpoint is
-signed by that key, its root is that of the leaves (RFC 6962), and all data has the hash that its leaf gives it; with 8 when
-it is not so, and with 2 for what cannot be read.
+FILE is what `marketplace audit export` wrote, the whole log: for each event its leaf and, below it, its data; then an empty
+line and the signed checkpoint. Or what `marketplace audit bundle` wrote, a ZIP archive with the events of one model, each
+with its proof. VERIFIER_KEY is what `marketplace audit keygen` printed: NAME+ID+KEY.
+
+Ends with 0 when the checkpoint is signed by that key, its root is that of the leaves (RFC 6962), all data has the hash that
+its leaf gives it, and no event of a bundle's model is left out; with 8 when it is not so, and with 2 for what cannot be read.
+With --at (RFC 3339, UTC) a bundle also answers what was in production then, as it was known: from its events alone.
 
 It shares nothing with the program that wrote the export but the documentation of the formats.
 """
@@ -17,7 +20,10 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import sys
+import zipfile
+from typing import Any
 
 # Ed25519 as RFC 8032, section 5.1 and appendix A, define it: slow, and short enough to be read.
 
@@ -110,14 +116,16 @@ class Tree:
         return node
 
 
-def check_data(line: bytes, leaf: bytes, position: int) -> bool:
-    """Whether there was data to check; it may have been redacted."""
-    try:
-        values, parts = json.loads(leaf), json.loads(line)
-    except ValueError as error:
-        raise Malformed(f"the lines of event {position} are not JSON") from error
+def leaf_values(leaf: bytes, position: int) -> list[Any]:
+    values = json.loads(leaf)
     if not isinstance(values, list) or len(values) != 17 or values[1] != position:
         raise Wrong(f"the leaf of event {position} is not that of position {position}")
+    return values
+
+
+def check_data(parts: Any, values: list[Any]) -> bool:
+    """Whether there was data to check; it may have been redacted."""
+    position = values[1]
     if parts is None:
         return False
     if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(part, str) for part in parts):
@@ -126,6 +134,25 @@ def check_data(line: bytes, leaf: bytes, position: int) -> bool:
     if hashlib.sha256(bytes.fromhex(salt) + data.encode()).hexdigest() != values[16]:
         raise Wrong(f"the data of event {position} does not have the hash that its leaf gives it")
     return True
+
+
+class Redactions:
+    """Events without data, and those of which an event says that they were redacted."""
+
+    def __init__(self) -> None:
+        self.without_data: dict[tuple[str, int], int] = {}
+        self.redacted: set[tuple[str, int]] = set()
+
+    def take(self, values: list[Any], has_data: bool) -> None:
+        if not has_data:
+            self.without_data[values[2], values[3]] = values[1]
+        if values[7] == "EventRedacted":
+            self.redacted.add((values[13], values[14]))
+
+    def check(self) -> None:
+        for place, position in self.without_data.items():
+            if place not in self.redacted:
+                raise Wrong(f"event {position} has no data, and no event says that it was redacted")
 
 
 def check_note(note: bytes, key: str) -> tuple[str, int, bytes]:
@@ -155,16 +182,20 @@ def check_note(note: bytes, key: str) -> tuple[str, int, bytes]:
     return origin, int(size), base64.b64decode(root, validate=True)
 
 
-def verify(path: str, key: str) -> str:
-    tree, checked = Tree(), 0
+def verify_export(path: str, key: str) -> str:
+    tree, checked, redactions = Tree(), 0, Redactions()
     with open(path, "rb") as export:
         while (leaf := export.readline()) != b"\n":
             data = export.readline()
             if not data.endswith(b"\n"):
                 raise Malformed(f"the export ends within event {tree.size + 1}: it is cut short")
             tree.append(leaf[:-1])
-            checked += check_data(data, leaf, tree.size)
+            values = leaf_values(leaf, tree.size)
+            has_data = check_data(json.loads(data), values)
+            redactions.take(values, has_data)
+            checked += has_data
         origin, size, root = check_note(export.read(), key)
+    redactions.check()
     if tree.size != size:
         raise Wrong(f"the export has {tree.size} events, its checkpoint {size}")
     if tree.root() != root:
@@ -172,16 +203,170 @@ def verify(path: str, key: str) -> str:
     return f"{origin}: {size} events have the signed root {root.hex()}, and {checked} the data that was recorded"
 
 
+def proven_root(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
+    """The root that an inclusion proof leads to (RFC 9162, section 2.1.3.2)."""
+    if not 0 <= index < size:
+        raise Wrong(f"position {index + 1} is not within the checkpoint's {size} events")
+    node, place, last = hashlib.sha256(b"\0" + leaf).digest(), index, size - 1
+    for sibling in proof:
+        if len(sibling) != 32 or last == 0:
+            raise Wrong(f"the proof of position {index + 1} has not the length or the hashes that it must have")
+        if place & 1 or place == last:
+            node = hashlib.sha256(b"\1" + sibling + node).digest()
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            node = hashlib.sha256(b"\1" + node + sibling).digest()
+        place, last = place >> 1, last >> 1
+    if last:
+        raise Wrong(f"the proof of position {index + 1} is too short")
+    return node
+
+
+class Story:
+    """What the events of one model amount to: what the source meant, and what could be loaded."""
+
+    def __init__(self) -> None:
+        self.stages: dict[tuple[int, int], str] = {}
+        self.aliases: dict[str, tuple[int, int]] = {}
+        self.rule: dict[str, list[str]] = {"aliases": [], "stages": []}
+        self.manifests: dict[str, dict[int, str]] = {}
+        self.available: dict[str, dict[str, Any]] = {}
+
+    def take(self, kind: str, data: dict[str, Any]) -> None:
+        version = (data.get("version", 0), data.get("created", 0))
+        if kind == "WorkspaceConnected":
+            promoted = data.get("promoted", {})
+            self.rule = {name: promoted.get(name, []) for name in ("aliases", "stages")}
+        elif kind == "WorkspaceDisconnected":
+            self.rule = {"aliases": [], "stages": []}
+        elif kind == "ModelVersionRegistered":
+            for known in [known for known in self.stages if known[0] == version[0]]:
+                del self.stages[known]
+            self.stages[version] = "None"
+        elif kind == "ModelVersionDeleted":
+            self.stages.pop(version, None)
+        elif kind == "StageTransitioned" and version in self.stages:
+            self.stages[version] = data["to"]
+        elif kind == "AliasAssigned":
+            self.aliases[data["alias"]] = version
+        elif kind == "AliasRemoved":
+            self.aliases.pop(data["alias"], None)
+        elif kind == "ModelImported":
+            self.manifests.setdefault(data["target"], {})[data["marketplace_version"]] = data["manifest_sha256"]
+        elif kind == "MarketplacePromotionSet":
+            self.available[data["target"]] = data
+        elif kind == "ImportLost":
+            known = self.available.get(data["target"])
+            if known and known.get("to") == data.get("marketplace_version"):
+                del self.available[data["target"]]
+
+    def meant(self) -> str:
+        for alias in self.rule["aliases"]:
+            if (version := self.aliases.get(alias)) in self.stages:
+                return f"version {version[0]}, by alias {alias}"
+        for stage in self.rule["stages"]:
+            if numbers := [version[0] for version, at in self.stages.items() if at == stage]:
+                return f"version {max(numbers)}, in stage {stage}"
+        return "no version"
+
+    def told(self) -> list[str]:
+        lines = [f"  the source meant {self.meant()}"]
+        for target, data in self.available.items():
+            if data.get("to") is None:
+                continue
+            digest = self.manifests.get(target, {}).get(data["to"], "unknown")
+            lines.append(
+                f"  {data['marketplace_name']} version {data['to']} could be loaded, which is the source's version "
+                f"{data['version']}, manifest SHA-256 {digest}"
+            )
+        return lines if len(lines) > 1 else [*lines, "  no version could be loaded from the marketplace"]
+
+
+def check_stream(events: list[list[Any]], workspace: str, model: str) -> None:
+    """Whether the model's stream is whole: its versions are counted from 1, without a gap."""
+    stream = f"model/{model}"
+    versions = [values[5] for values in events if values[2] == workspace and values[4] == stream]
+    if versions != list(range(1, len(versions) + 1)):
+        raise Wrong(f"events of {stream} are left out: their versions are not 1 to {len(versions)}")
+
+
+def check_manifests(archive: zipfile.ZipFile, exported: dict[str, int]) -> int:
+    count = 0
+    for name in archive.namelist():
+        if name.startswith("manifests/"):
+            digest = hashlib.sha256(archive.read(name)).hexdigest()
+            if digest not in exported or name != f"manifests/{digest}.json":
+                raise Wrong(f"{name} is not a manifest that an event names")
+            count += 1
+    return count
+
+
+def verify_bundle(path: str, key: str, at: str | None) -> str:
+    with zipfile.ZipFile(path) as archive:
+        evidence = json.loads(archive.read("evidence.json"))
+        origin, size, root = check_note(evidence["checkpoint"].encode(), key)
+        events, exported, redacted, story, before = [], {}, 0, Story(), 0
+        for event in evidence["events"]:
+            leaf, position = event["leaf"].encode(), event["position"]
+            if proven_root(leaf, position - 1, size, [base64.b64decode(h, validate=True) for h in event["hashes"]]) != root:
+                raise Wrong(f"the proof of position {position} does not lead to the signed root")
+            values = leaf_values(leaf, position)
+            if events and position <= events[-1][1]:
+                raise Wrong(f"position {position} stands after {events[-1][1]}")
+            events.append(values)
+            if event["data"] is None:
+                redacted += 1
+                continue
+            check_data([event["salt"], event["data"]], values)
+            data = json.loads(event["data"])
+            if values[7] == "ModelExported":
+                exported[data["manifest_sha256"]] = position
+            if at is None or values[9] <= at:
+                story.take(values[7], data)
+                before += 1
+        check_stream(events, evidence["workspace"], evidence["model"])
+        manifests = check_manifests(archive, exported)
+    lines = [
+        f"{origin}: {len(events)} events of {evidence['workspace']}/{evidence['name']} are in the log of {size} events with the "
+        f"signed root {root.hex()}; none is left out, {len(events) - redacted} have the data that was recorded, and "
+        f"{manifests} manifests the digests that events name"
+    ]
+    if at is not None:
+        lines.append(f"at {at}, by the {before} events recorded by then:")
+        lines += story.told()
+    return "\n".join(lines)
+
+
+def moment(text: str) -> str:
+    """A time as leaves have it."""
+    match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?Z)?", text)
+    if not match:
+        raise Malformed(f"--at {text}: write 2026-03-01 or 2026-03-01T09:30:00Z")
+    return f"{match[1]}T{match[2] or '00:00:00'}.{(match[3] or '').ljust(6, '0')}Z"
+
+
 def main() -> int:
-    if len(sys.argv) != 3:
-        print(__doc__, file=sys.stderr)
-        return 2
+    arguments = sys.argv[1:]
+    at = None
     try:
-        print(verify(sys.argv[1], sys.argv[2]))
+        if len(arguments) == 4 and arguments[2] == "--at":
+            at = moment(arguments[3])
+            del arguments[2:]
+        if len(arguments) != 2:
+            print(__doc__, file=sys.stderr)
+            return 2
+        path, key = arguments
+        if zipfile.is_zipfile(path):
+            print(verify_bundle(path, key, at))
+        elif at is not None:
+            raise Malformed("--at is asked of a bundle")
+        else:
+            print(verify_export(path, key))
     except Wrong as error:
         print(f"WRONG: {error}")
         return 8
-    except (Malformed, OSError, ValueError, TypeError, RecursionError, binascii.Error) as error:
+    except (Malformed, OSError, ValueError, TypeError, LookupError, RecursionError, binascii.Error, zipfile.BadZipFile) as error:
         print(f"cannot be read: {error}", file=sys.stderr)
         return 2
     return 0

@@ -25,6 +25,10 @@ public struct Projections: Sendable {
     public var difference: String
     /// The row, or what stopped them.
     public var row: String
+    /// The event that the row says it rests on, by its sequence in the workspace.
+    public var sequence: Int64?
+    /// The position of that; `nil` while it is not sealed.
+    public var position: Int64?
   }
 
   /// The workspaces that have a log.
@@ -45,13 +49,17 @@ public struct Projections: Sendable {
     try await pool.withSession { session in
       try session.query(
         """
-        SELECT projection_table, difference, row_text FROM marketplace_projection.check($1)
+        SELECT c.*, ledger.position_of($1, c.sequence) AS position FROM (
+          SELECT projection_table, difference, row_text,
+            marketplace_projection.sequence_of(projection_table, row_text) AS sequence
+          FROM marketplace_projection.check($1)) c
         ORDER BY projection_table, row_text, difference
         """, [workspace]
       ).map {
         Difference(
           workspace: workspace, table: try $0.optionalString("projection_table"),
-          difference: try $0.string("difference"), row: try $0.string("row_text"))
+          difference: try $0.string("difference"), row: try $0.string("row_text"),
+          sequence: try $0.optionalInt64("sequence"), position: try $0.optionalInt64("position"))
       }
     }
   }

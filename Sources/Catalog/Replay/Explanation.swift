@@ -64,18 +64,14 @@ extension Catalog {
     guard let workspace = try await workspaces(asOf: asOf).first(where: { $0.workspace == model.workspace }) else {
       return nil
     }
-    let availability = try await rows(
-      "version, marketplace_name, marketplace_version, from_sequence, to_sequence, ended_by",
-      of: "availability_history",
-      asOf: asOf, "\(condition) ORDER BY from_sequence", key
-    ).map { try Facts.Availability($0) }
     let facts = Facts(
       wanted: wanted, versions: versions, workspace: workspace, ruleSequence: try await ruleSequence(of: workspace),
       stages: try await stages(of: model.model, in: model.workspace, asOf: asOf),
       production: try await production(of: model.model, in: model.workspace, asOf: asOf),
       exports: try await exportSummary(asOf: asOf, workspace: model.workspace).filter { $0.model == model.model },
       imports: try await importSummary(asOf: asOf, workspace: model.workspace).filter { $0.model == model.model },
-      availability: availability, entry: try await entry(model: model.model, in: model.workspace, asOf: asOf))
+      availability: try await availability(of: model.model, in: model.workspace, asOf: asOf),
+      entry: try await entry(model: model.model, in: model.workspace, asOf: asOf))
     return Explanation(
       model: model, version: version, isAvailable: facts.available?.version == version, verdict: facts.verdict,
       steps: facts.steps,
@@ -119,24 +115,6 @@ private struct Facts {
     }
   }
 
-  struct Availability {
-    let version: Int?
-    let name: String?
-    let marketplaceVersion: Int?
-    let from: Int64
-    let to: Int64?
-    let endedBy: String?
-
-    init(_ row: Row) throws {
-      version = try row.optionalInt("version")
-      name = try row.optionalString("marketplace_name")
-      marketplaceVersion = try row.optionalInt("marketplace_version")
-      from = try row.int64("from_sequence")
-      to = try row.optionalInt64("to_sequence")
-      endedBy = try row.optionalString("ended_by")
-    }
-  }
-
   let wanted: Version
   let versions: [Version]
   let workspace: WorkspaceSummary
@@ -145,12 +123,12 @@ private struct Facts {
   let production: [Spell]
   let exports: [ExportSummary]
   let imports: [ImportSummary]
-  let availability: [Availability]
+  let availability: [AvailabilitySpell]
   let entry: CatalogEntry?
 
   var current: Version? { versions.first { $0.isCurrent } }
   /// The version that can be loaded.
-  var available: Availability? { availability.last { $0.to == nil && $0.version != nil } }
+  var available: AvailabilitySpell? { availability.last { $0.toSequence == nil && $0.version != nil } }
   private var name: String { "v\(wanted.number)" }
 
   private var rule: String {
@@ -252,15 +230,15 @@ private struct Facts {
     if let available, available.version == wanted.number {
       return .init(
         question: .available, isMet: true,
-        answer: "it can be loaded as \(available.name ?? "?") version "
-          + "\(available.marketplaceVersion.map { "\($0)" } ?? "?")", sequence: available.from)
+        answer: "it can be loaded as \(available.marketplaceName ?? "?") version "
+          + "\(available.marketplaceVersion.map { "\($0)" } ?? "?")", sequence: available.fromSequence)
     }
     guard let spell = availability.last(where: { $0.version == wanted.number }) else {
       return .init(question: .available, isMet: false, answer: "it never could be loaded", sequence: nil)
     }
     return .init(
       question: .available, isMet: false, answer: "it can be loaded no more (\(spell.endedBy ?? "replaced"))",
-      sequence: spell.to)
+      sequence: spell.toSequence)
   }
 
   var verdict: String {

@@ -28,6 +28,23 @@ struct ExportFolder: Sendable {
     key = try StorageKey(path.split(separator: "/", omittingEmptySubsequences: false).map(String.init))
   }
 
+  /// The ids of exports of a version that have a manifest.
+  static func finishedIDs(
+    of identity: VersionIdentity, name: String, in storage: any ExternalStorage
+  ) async throws -> [UUID] {
+    let model = try StorageKey(["exports", identity.workspace.text, folderName(of: name, id: identity.model)])
+    let depth = model.components.count
+    return try await storage.files(below: model).compactMap { file in
+      let parts = file.key.components
+      guard parts.count == depth + 2, parts[depth + 1].isExactly(Manifest.fileName) else { return nil }
+      let prefix = "\(identity.version)-"
+      guard parts[depth].utf8.starts(with: prefix.utf8) else { return nil }
+      let text = String(parts[depth].dropFirst(prefix.count))
+      guard let id = UUID(uuidString: text), text == id.uuidString.lowercased() else { return nil }
+      return id
+    }
+  }
+
   func file(_ path: String) throws -> StorageKey { try key.appending(path) }
 
   /// The event's name for the folder.

@@ -108,8 +108,12 @@ struct ExportJob: Sendable {
     _ source: ExportSource, _ identity: VersionIdentity, _ due: DueTransfer
   ) async throws -> (Manifest, sha256: String, ExportFolder) {
     let generation = due.version.exportGeneration
-    var exportID = try await context.memory.exportID(
-      of: identity, generation: generation, fresh: context.randomID())
+    let fresh = context.randomID()
+    var exportID = try await context.memory.exportID(of: identity, generation: generation, fresh: fresh)
+    // Nobody here has begun it; a database that was restored does not know of what was finished since its backup.
+    if UUID(uuidString: exportID) == fresh, let lost = try await forgotten(source, identity, due) {
+      exportID = try await context.memory.replaceExportID(exportID, of: identity, generation: generation, fresh: lost)
+    }
     var earlier: EarlierFiles?
     for _ in 1...Self.claimsMax {
       let folder = try ExportFolder(identity, name: due.model.firstName, exportID: exportID)
@@ -135,6 +139,20 @@ struct ExportJob: Sendable {
         exportID, of: identity, generation: generation, fresh: context.randomID())
     }
     throw damaged(identity, due)
+  }
+
+  /// The id of a whole export of this version and generation that lies in storage, whoever made it.
+  private func forgotten(
+    _ source: ExportSource, _ identity: VersionIdentity, _ due: DueTransfer
+  ) async throws -> UUID? {
+    for id in try await ExportFolder.finishedIDs(of: identity, name: due.model.firstName, in: context.storage) {
+      let copy = ExportCopy(
+        context: context, workspace: workspace, source: source, identity: identity,
+        generation: due.version.exportGeneration, exportID: id.uuidString.lowercased(),
+        folder: try ExportFolder(identity, name: due.model.firstName, exportID: id.uuidString.lowercased()))
+      if case .manifest = try await copy.remains() { return id }
+    }
+    return nil
   }
 
   private func damaged(_ identity: VersionIdentity, _ due: DueTransfer) -> Trouble {

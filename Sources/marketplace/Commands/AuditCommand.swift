@@ -1,6 +1,8 @@
 import ArgumentParser
 import Audit
+import Catalog
 import Foundation
+import Ledger
 import Transparency
 
 /// `marketplace audit`
@@ -13,7 +15,10 @@ struct AuditCommand: AsyncParsableCommand {
         marketplace audit seal
         marketplace audit verify
       """,
-    subcommands: [KeyGen.self, Keys.self, Seal.self, Verify.self, Export.self, Prove.self, Consistency.self])
+    subcommands: [
+      KeyGen.self, Keys.self, Seal.self, Verify.self, Export.self, Prove.self, Consistency.self, Bundle.self,
+      Recover.self,
+    ])
 
   /// `marketplace audit keygen`
   struct KeyGen: ParsableCommand {
@@ -142,7 +147,8 @@ struct AuditCommand: AsyncParsableCommand {
       commandName: "verify", abstract: "Recompute the ledger against every checkpoint that was ever published.",
       discussion: """
         Changes nothing. Names the first position that is wrong, and how: edited, deleted, inserted, reordered, truncated or \
-        forked; and exits with 8 then. Events that no checkpoint holds yet are vouched for by the database alone. For example:
+        forked; and exits with 8 then. Events that no checkpoint holds yet are vouched for by the database alone. The tables \
+        behind the catalog are compared with the events too, unless --log-only is given. For example:
           marketplace audit verify
           marketplace audit verify --export ledger.log
           marketplace audit verify --export ledger.log --offline
@@ -152,6 +158,8 @@ struct AuditCommand: AsyncParsableCommand {
     var export: String?
     @Flag(help: "Ask external storage for nothing: hold the export against its own checkpoint alone.")
     var offline = false
+    @Flag(help: "Do not compare the tables behind the catalog with the events.")
+    var logOnly = false
 
     func validate() throws {
       if offline, export == nil {
@@ -198,15 +206,32 @@ struct AuditCommand: AsyncParsableCommand {
     }
 
     private func verified(_ settings: Settings, _ keys: AuditKeys) async throws -> LogVerification.Report {
-      let log = offline ? nil : PublishedLog(in: try settings.storage())
+      let log = offline ? nil : try settings.publishedLog(try settings.storage())
       let verification = LogVerification(of: log, policy: keys.policy)
       guard let export else {
         return try await Workplace.use(settings, options: options) { place in
-          try await verification.run(LedgerEntries(place.ledger))
+          var report = try await verification.run(LedgerEntries(place.ledger))
+          // Of tables beside events that are wrong themselves nothing can be said.
+          if !logOnly, report.findingsCount == 0 { try await Self.compareProjections(place, &report) }
+          return report
         }
       }
       let entries = try ExportedEntries(path: export)
       return try await verification.run(entries, with: try await entries.checkpoint())
+    }
+
+    /// The rows behind the catalog that the events do not account for, and those that they call for.
+    private static func compareProjections(_ place: Workplace, _ report: inout LogVerification.Report) async throws {
+      let projections = Projections(place.pool)
+      for workspace in try await projections.workspaces() {
+        for difference in try await projections.check(workspace) {
+          let event = difference.sequence.map { ", by event \(workspace)/\($0)" } ?? ""
+          report.add(
+            .projection, at: difference.position,
+            "\(workspace): \(difference.table ?? "the projections"): \(difference.difference)\(event): \(difference.row). "
+              + "'marketplace projections rebuild \(workspace)' makes it what the events say.")
+        }
+      }
     }
 
     private static func tell(_ report: LogVerification.Report) {
@@ -250,7 +275,7 @@ struct AuditCommand: AsyncParsableCommand {
       do {
         checkpoint = try await Workplace.use(settings, options: options) { place in
           try await LogExport(
-            of: place.ledger, log: PublishedLog(in: try settings.storage()), policy: keys.policy
+            of: place.ledger, log: try settings.publishedLog(try settings.storage()), policy: keys.policy
           ).run { try output.write($0) }
         }
         try output.finish()
@@ -271,12 +296,14 @@ struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "prove", abstract: "Prove that an event is in the published log.",
       discussion: """
-        Prints one JSON object: the leaf, the hashes beside its way to the root, and the signed checkpoint. Needs no database. \
-        For example:
+        Prints one JSON object: the leaf, the hashes beside its way to the root, and the signed checkpoint. A position needs no \
+        database; what an event is called is looked up there. For example:
           marketplace audit prove 4711
+          marketplace audit prove dev01/812
+          marketplace audit prove 6ba7b810-9dad-11d1-80b4-00c04fd430c8
         """)
     @OptionGroup var options: GlobalOptions
-    @Argument(help: "The event's position.") var position: Int64
+    @Argument(help: "The event's position, workspace/sequence, or id.") var event: String
 
     private struct JSON: Encodable {
       var schema = "marketplace.audit.inclusion/1"
@@ -290,13 +317,42 @@ struct AuditCommand: AsyncParsableCommand {
     func run() async throws {
       let settings = try Settings(options)
       let proof = try await LogProofs(
-        of: PublishedLog(in: try settings.storage()), policy: try settings.auditKeys().policy
-      ).inclusion(of: position)
+        of: try settings.publishedLog(try settings.storage()), policy: try settings.auditKeys().policy
+      ).inclusion(of: try await position(settings))
       try JSONOutput.print(
         JSON(
           position: proof.position, leaf: String(decoding: proof.leaf, as: UTF8.self),
           leaf_hash: MerkleHash.leaf(proof.leaf).base64, hashes: proof.hashes.map(\.base64),
           checkpoint: String(decoding: proof.checkpoint.encoded, as: UTF8.self)))
+    }
+
+    private func position(_ settings: Settings) async throws -> Int64 {
+      if let position = Int64(event) { return position }
+      let places: [(workspace: String, sequence: Int64, position: Int64?)]
+      if let id = UUID(uuidString: event) {
+        places = try await Workplace.use(settings, options: options) { try await $0.ledger.places(of: id) }
+      } else if let parts = event.wholeMatch(of: /([a-z0-9-]{1,63})\/([0-9]{1,18})/), let sequence = Int64(parts.2) {
+        let workspace = String(parts.1)
+        let position = try await Workplace.use(settings, options: options) {
+          try await $0.ledger.position(of: sequence, in: workspace)
+        }
+        places = [(workspace, sequence, position)]
+      } else {
+        throw Failure(
+          .usage, "bad_event", "'\(event)' is no event. Write its position, workspace/sequence, or its id.")
+      }
+      guard places.count <= 1 else {
+        throw Failure(
+          .usage, "ambiguous_event",
+          "\(event) is the id of an event in \(places.count) workspaces. Write one of "
+            + places.map { "\($0.workspace)/\($0.sequence)" }.joined(separator: ", "))
+      }
+      guard let position = places.first?.position else {
+        throw Failure(
+          .usage, "not_in_the_log",
+          "\(event) is no event that has a position. 'marketplace audit seal' gives one to what was appended.")
+      }
+      return position
     }
   }
 
@@ -322,7 +378,7 @@ struct AuditCommand: AsyncParsableCommand {
     func run() async throws {
       let settings = try Settings(options)
       let proof = try await LogProofs(
-        of: PublishedLog(in: try settings.storage()), policy: try settings.auditKeys().policy
+        of: try settings.publishedLog(try settings.storage()), policy: try settings.auditKeys().policy
       ).consistency(from: earlier, to: later)
       try JSONOutput.print(
         JSON(

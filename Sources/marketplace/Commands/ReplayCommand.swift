@@ -19,6 +19,8 @@ struct ReplayCommand: AsyncParsableCommand {
   @OptionGroup var asOf: CatalogCommand.AsOfOption
   @Option(help: ArgumentHelp("Keep what was folded in this schema, which must not exist.", valueName: "schema"))
   var into: String?
+  @Flag(help: "Do not compare it with the as-of functions; with --into.")
+  var withoutComparison = false
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
@@ -45,6 +47,9 @@ struct ReplayCommand: AsyncParsableCommand {
     guard diff.isEmpty || diff.count == 2 else {
       throw ValidationError("--diff takes two moments, for example: --diff 2026-03-01 2026-04-01")
     }
+    guard into != nil || !withoutComparison else {
+      throw ValidationError("--without-comparison needs --into: there would be nothing to show for it.")
+    }
     guard diff.isEmpty || (asOf.asOf == nil && into == nil) else {
       throw ValidationError("--diff takes its moments itself: --as-of and --into do not go with it.")
     }
@@ -62,7 +67,7 @@ struct ReplayCommand: AsyncParsableCommand {
         if isTold { Console.remark("  \(workspace)  \(Sentence.count(Int(events), "event"))") }
       }
       do {
-        let views = try await replay.compare(schema)
+        let views = withoutComparison ? [] : try await replay.compare(schema)
         if into == nil { try await replay.drop(schema) }
         return (outcome, views)
       } catch {
@@ -95,7 +100,7 @@ struct ReplayCommand: AsyncParsableCommand {
         view.differences == 0 ? "equal" : Sentence.count(Int(view.differences), "row") + " of either differ",
       ])
     }
-    table.print()
+    if !views.isEmpty { table.print() }
     if let into { Console.data("  select * from \(into).catalog") }
   }
 

@@ -11,7 +11,8 @@ struct AuditSettings: Decodable {
   var verifier_keys: [String]?
   var witnesses: [String]?
   var witnesses_min: Int?
-  static let keys: Set<String> = ["origin", "signing_keys", "verifier_keys", "witnesses", "witnesses_min"]
+  var folder: String?
+  static let keys: Set<String> = ["origin", "folder", "signing_keys", "verifier_keys", "witnesses", "witnesses_min"]
 }
 
 /// The keys that a command works with.
@@ -51,6 +52,19 @@ extension Settings {
     } catch let error as NoteError {
       throw Failure(.usage, "audit_key", "audit: \(error)")
     }
+  }
+
+  /// Where the log lies in external storage.
+  ///
+  /// - Throws: ``Failure`` for a folder that is none.
+  func publishedLog(_ storage: any ExternalStorage) throws -> PublishedLog {
+    let folder = file.audit?.folder ?? PublishedLog.folder
+    guard folder.wholeMatch(of: /[a-z0-9][a-z0-9-]{0,62}/) != nil, folder != "exports" else {
+      throw Failure(
+        .usage, "audit_folder",
+        "audit: folder '\(folder)': a folder of external storage, of up to 63 of a-z, 0-9 and -, other than exports.")
+    }
+    return PublishedLog(in: storage, folder: folder)
   }
 
   /// A signing key, from a file that nobody else may read.
@@ -106,7 +120,8 @@ extension Workplace {
 
   func publisher(_ settings: Settings, _ keys: AuditKeys) throws -> LogPublisher {
     LogPublisher(
-      ledger: ledger, log: PublishedLog(in: try settings.storage()), policy: keys.policy, signers: keys.signers,
+      ledger: ledger, log: try settings.publishedLog(try settings.storage()), policy: keys.policy,
+      signers: keys.signers,
       locks: PostgresPublicationLocks(pool))
   }
 }

@@ -60,7 +60,7 @@ enum ExitStatus: Int32 {
     switch error.code {
     case .behind, .forked, .published: .integrity
     case .unknown, .key: .usage
-    case .unpublished, .unreadable: .failed
+    case .unpublished, .unreadable, .tooLarge: .failed
     }
   }
 

@@ -1,0 +1,222 @@
+import Foundation
+import Ledger
+import Postgres
+import TestSupport
+import Testing
+
+@testable import marketplace
+
+@Suite("Evidence, replay and recovery from the command line", .enabled(if: MLflowServers.three != nil))
+struct EvidenceCommandTests {
+  private static let origin = "test.example/marketplace"
+
+  /// A world whose model was observed and published, and its verifier key.
+  private func world() async throws -> (CommandWorld, key: String) {
+    let world = try await CommandWorld.make()
+    let workspace = try await MLflowServers.freshWorkspace("dev01")
+    let key = world.folder + "/log.key"
+    let made = try await Program.start(["audit", "keygen", Self.origin, key]).outcome()
+    try world.configure([CommandWorld.line("dev01", mlflowWorkspace: workspace)])
+    try Self.add("audit: {origin: \(Self.origin), signing_keys: [\(key)]}\n", to: world)
+    try await CommandWorld.promote("triage", in: workspace)
+    #expect(try await world.run("observe").status == 0)
+    #expect(try await world.run("export").status == 0)
+    return (world, made.output.trimmingCharacters(in: .whitespacesAndNewlines))
+  }
+
+  private static func add(_ lines: String, to world: CommandWorld) throws {
+    let file = URL(fileURLWithPath: world.configuration)
+    try (Data(contentsOf: file) + Data(lines.utf8)).write(to: file)
+  }
+
+  private static func python(_ arguments: [String]) throws -> (status: Int32, said: String) {
+    let process = Process()
+    let output = Pipe()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["python3", "-B"] + arguments
+    process.standardOutput = output
+    process.standardError = output
+    try process.run()
+    let said = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    return (process.terminationStatus, String(decoding: said, as: UTF8.self))
+  }
+
+  @Test("a bundle is an archive that the verifier within it takes, and that it refuses when anything is changed")
+  func bundle() async throws {
+    let (world, key) = try await world()
+    let file = world.folder + "/evidence.zip"
+    let written = try await world.run("audit", "bundle", "dev01/triage", file, "--output", "json")
+    #expect(written.status == 0, "\(written.errors)")
+    #expect(try written.json()["manifests"] as? Int == 1)
+    #expect(try await world.run("audit", "bundle", "dev01/triage", file).status == 1)
+    #expect(try await world.run("audit", "bundle", "dev01/none", world.folder + "/none.zip").status == 1)
+    #expect(!FileManager.default.fileExists(atPath: world.folder + "/none.zip"))
+
+    let unpacked = world.folder + "/unpacked"
+    #expect(try Self.python(["-m", "zipfile", "-e", file, unpacked]).status == 0)
+    let files = try FileManager.default.subpathsOfDirectory(atPath: unpacked).sorted()
+    #expect(
+      files.filter { !$0.hasPrefix("manifests") } == [
+        "README.txt", "checkpoint", "evidence.json", "keys.txt", "summary.html", "verify.py",
+      ])
+    let html = try String(contentsOfFile: unpacked + "/summary.html", encoding: .utf8)
+    #expect(html.contains("triage") && html.contains("ModelExported") && !html.contains("<script"))
+
+    let verifier = unpacked + "/verify.py"
+    let told = try Self.python([verifier, file, key, "--at", "2999-01-01"])
+    #expect(told.status == 0, "\(told.said)")
+    #expect(told.said.contains("the source meant version 1, in stage Production"))
+    #expect(told.said.contains("no version could be loaded"))
+    let before = try Self.python([verifier, file, key, "--at", "2000-01-01T00:00:00Z"])
+    #expect(before.said.contains("the source meant no version"))
+    #expect(try Self.python([verifier, file, key, "--at", "yesterday"]).status == 2)
+
+    // Each file that is verified, changed in one byte, and an event left out.
+    let document = unpacked + "/evidence.json"
+    let whole = try Data(contentsOf: URL(fileURLWithPath: document))
+    var events = try #require(try JSONSerialization.jsonObject(with: whole) as? [String: Any])
+    var list = try #require(events["events"] as? [[String: Any]])
+    list.remove(at: try #require(list.firstIndex { ($0["leaf"] as? String)?.contains("StageTransitioned") == true }))
+    events["events"] = list
+    let manifest = try #require(files.first { $0.hasPrefix("manifests/") })
+    for (name, bytes) in [
+      ("evidence.json", try JSONSerialization.data(withJSONObject: events)),
+      ("evidence.json", Data(String(decoding: whole, as: UTF8.self).replacing("Production", with: "Staging").utf8)),
+      (manifest, Data("{}".utf8)),
+    ] {
+      let original = try Data(contentsOf: URL(fileURLWithPath: "\(unpacked)/\(name)"))
+      try bytes.write(to: URL(fileURLWithPath: "\(unpacked)/\(name)"))
+      let changed = world.folder + "/\(UUID().uuidString).zip"
+      let parts = try FileManager.default.contentsOfDirectory(atPath: unpacked).map { "\(unpacked)/\($0)" }
+      #expect(try Self.python(["-m", "zipfile", "-c", changed] + parts).status == 0)
+      #expect(try Self.python([verifier, changed, key]).status == 8, "\(name)")
+      try original.write(to: URL(fileURLWithPath: "\(unpacked)/\(name)"))
+    }
+  }
+
+  @Test("an event is proven by its position, its place in its workspace and its id")
+  func prove() async throws {
+    let (world, _) = try await world()
+    let first = try await world.run("audit", "prove", "2")
+    let leaf = try #require(first.json()["leaf"] as? String)
+    let fields = try #require(try JSONSerialization.jsonObject(with: Data(leaf.utf8)) as? [Any])
+    #expect(try await world.run("audit", "prove", "\(fields[2])/\(fields[3])").output == first.output)
+    #expect(try await world.run("audit", "prove", "\(fields[6])").output == first.output)
+    for unknown in ["dev01/99999", UUID().uuidString, "no event", "dev99/1"] {
+      #expect(try await world.run("audit", "prove", unknown).status == 2, "\(unknown)")
+    }
+  }
+
+  @Test("the past is made again and kept, what changed is told, and a version is explained")
+  func replay() async throws {
+    let (world, _) = try await world()
+    let replayed = try await world.run("replay", "--output", "json")
+    #expect(replayed.status == 0, "\(replayed.errors)")
+    let views = try #require(replayed.json()["views"] as? [[String: Any]])
+    #expect(views.count == 10 && views.allSatisfy { $0["differences"] as? Int == 0 })
+    #expect(try await world.run("replay", "--into", "past").status == 0)
+    #expect(try await world.run("replay", "--into", "past").status == 1)
+    #expect(try await world.run("replay", "--into", "ledger").status == 1)
+    #expect(try await world.run("replay", "--as-of", "999999").status != 0)
+    #expect(try await world.run("replay", "--diff", "1").status == 2)
+
+    let changes = try await world.run("replay", "--diff", "1", "2999-01-01", "--output", "json").json()
+    let change = try #require((changes["changes"] as? [[String: Any]])?.first)
+    #expect(change["change"] as? String == "added" && change["name"] as? String == "triage")
+    #expect((change["events"] as? [Any])?.isEmpty == false)
+
+    let why = try await world.run("catalog", "explain", "dev01/triage", "1")
+    #expect(why.status == 0 && why.output.contains("not in the catalog"), "\(why.output)")
+    #expect(try await world.run("catalog", "explain", "dev01/triage", "9").status == 1)
+    let production = try await world.run("catalog", "production", "2999-01-01", "--output", "json").json()
+    #expect((production["answers"] as? [[String: Any]])?.first?["name"] as? String == "triage")
+    #expect(try await world.run("catalog", "production", "soon").status == 2)
+
+    // A table that was written to by hand is named, and so is it by a replay.
+    let pool = world.database.pool(connectionsMax: 1)
+    try await pool.withSession { session in
+      try session.executeScript("UPDATE marketplace_projection.model_version SET stage = 'Forged'")
+    }
+    await pool.close()
+    let found = try await world.run("audit", "verify")
+    #expect(found.status == 8 && found.output.contains("projection_changed"))
+    #expect(try await world.run("audit", "verify", "--log-only").status == 0)
+    #expect(try await world.run("replay").status == 8)
+  }
+
+  @Test(
+    "a database that was set back refuses to seal, takes its events back, or goes on as a new log; a sync repeats nothing"
+  )
+  func restore() async throws {
+    let (world, key) = try await world()
+    let backup = try await TestCluster.createDatabase(template: world.database.name)
+    let storage = world.folder + "/storage"
+    // What happens after the backup, and its export.
+    #expect(try await world.run("observe").status == 0)
+    let export = world.folder + "/ledger.log"
+    #expect(try await world.run("audit", "export", export).status == 0)
+    let verified = try await world.run("audit", "verify", "--output", "json").json()
+
+    // The backup in place of the database.
+    let configuration = try String(contentsOfFile: world.configuration, encoding: .utf8)
+    try configuration.replacing(world.database.conninfo, with: backup.conninfo)
+      .write(toFile: world.configuration, atomically: true, encoding: .utf8)
+    #expect(try await world.run("audit", "seal").status == 8)
+    let missing = try await world.run("audit", "verify", "--output", "json")
+    #expect(missing.status == 8 && missing.output.contains("truncated"))
+    let second = try await TestCluster.createDatabase(template: backup.name)
+
+    let recovered = try await world.run("audit", "recover", export, "--output", "json")
+    #expect(recovered.status == 0, "\(recovered.errors)")
+    #expect(try recovered.json()["lost"] as? Int == 0)
+    #expect(try (recovered.json()["recovered"] as? Int ?? 0) > 0)
+    let after = try await world.run("audit", "verify", "--output", "json")
+    #expect(after.status == 0)
+    #expect(try after.json()["newest_root"] as? String == verified["newest_root"] as? String)
+    #expect(try await world.run("audit", "recover", export).status == 2)
+    #expect(try await world.run("audit", "seal").status == 0)
+
+    // The same again, with the export lost: a new log.
+    let text = try String(contentsOfFile: world.configuration, encoding: .utf8)
+    let newKey = world.folder + "/new.key"
+    _ = try await Program.start(["audit", "keygen", "new.example/log", newKey]).outcome()
+    try text.replacing(backup.conninfo, with: second.conninfo)
+      .write(toFile: world.configuration, atomically: true, encoding: .utf8)
+    #expect(try await world.run("audit", "recover", "--old-key", key).status == 2)
+    try
+      (text.replacing(backup.conninfo, with: second.conninfo).replacing(
+        "audit: {origin: \(Self.origin), signing_keys: [\(world.folder)/log.key]}",
+        with: "audit: {origin: new.example/log, folder: log-2, signing_keys: [\(newKey)]}"))
+      .write(toFile: world.configuration, atomically: true, encoding: .utf8)
+    let reopened = try await world.run("audit", "recover", "--old-key", key, "--output", "json")
+    #expect(reopened.status == 0, "\(reopened.errors)")
+    #expect(try (reopened.json()["lost"] as? Int ?? 0) > 0)
+    #expect(try await world.run("audit", "verify").status == 0)
+    let events = try await world.run("events", "read", "--type", "LogReopened", "--output", "json")
+    #expect(events.output.contains(Self.origin), "\(events.output) \(events.errors)")
+    #expect(FileManager.default.fileExists(atPath: storage + "/log-2/checkpoint"))
+    #expect(try await world.run("observe").status == 0)
+  }
+
+  @Test("an export that a restored database has forgotten is found by its manifest, and nothing is copied again")
+  func adopted() async throws {
+    let world = try await CommandWorld.make()
+    let workspace = try await MLflowServers.freshWorkspace("dev01")
+    try world.configure([CommandWorld.line("dev01", mlflowWorkspace: workspace)])
+    try await CommandWorld.promote("triage", in: workspace)
+    #expect(try await world.run("observe").status == 0)
+    let backup = try await TestCluster.createDatabase(template: world.database.name)
+    #expect(try await world.run("export").status == 0)
+    let folder = world.folder + "/storage/exports/dev01/triage"
+    let exports = try FileManager.default.contentsOfDirectory(atPath: folder)
+    #expect(exports.count == 1)
+    let configuration = try String(contentsOfFile: world.configuration, encoding: .utf8)
+    try configuration.replacing(world.database.conninfo, with: backup.conninfo)
+      .write(toFile: world.configuration, atomically: true, encoding: .utf8)
+    #expect(try await world.run("export").status == 0)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == exports)
+    let events = try await world.run("events", "read", "--output", "json")
+    #expect(events.output.contains(String(exports[0].dropFirst(2))))
+  }
+}

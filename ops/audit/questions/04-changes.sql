@@ -1,0 +1,19 @@
+-- Question 4: every change to a model between two times, with the old and the new value.
+--
+--   psql -v model='dev01/readmission-risk' -v from='2026-03-01' -v to='2026-04-01' -f ops/audit/questions/04-changes.sql
+--
+-- The first lines say what was recorded, event by event; the last what the catalog said at the end otherwise than at the
+-- beginning. Earlier entries stay as they are: nothing is ever written over.
+with model as (
+  select distinct v.workspace, v.model from marketplace.model_versions v
+  where :'model' in (v.workspace || '/' || v.name, v.workspace || '.' || v.name, v.model::text)
+)
+select h.recorded_at, h.workspace || '/' || h.sequence as event, h.kind, null as before, h.what as after
+from marketplace.model_history h
+join model m on m.workspace = h.workspace and m.model = h.model
+where h.recorded_at > :'from'::timestamptz and h.recorded_at <= :'to'::timestamptz
+union all
+select null, null, 'catalog: ' || c.field, c.before, c.after
+from marketplace.catalog_changes(ledger.position_at(:'from'::timestamptz), ledger.position_at(:'to'::timestamptz)) c
+join model m on m.workspace = c.workspace and m.model = c.model
+order by 1 nulls last, 2, 3, 5;

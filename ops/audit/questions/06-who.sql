@@ -1,0 +1,17 @@
+-- Question 6: which principal did what to a model, and how it was authenticated.
+--
+--   psql -v model='dev01/readmission-risk' -v from='2026-03-01' -v to='2026-04-01' -f ops/audit/questions/06-who.sql
+--
+-- The principal is the role that PostgreSQL authenticated the session of, by pg_hba.conf; it cannot be chosen by whoever
+-- appends. What the source says about who changed it there stands in the data of the transition, where it says it.
+select e.recorded_at, e.workspace || '/' || e.sequence as event, e.type, e.principal, e.run,
+  e.data::jsonb ->> 'by' as at_the_source
+from ledger.events e
+where e.stream = any (
+    select 'model/' || v.model from marketplace.model_versions v
+    where :'model' in (v.workspace || '/' || v.name, v.workspace || '.' || v.name, v.model::text))
+  and e.workspace = any (
+    select v.workspace from marketplace.model_versions v
+    where :'model' in (v.workspace || '/' || v.name, v.workspace || '.' || v.name, v.model::text))
+  and e.recorded_at > :'from'::timestamptz and e.recorded_at <= :'to'::timestamptz
+order by e.workspace, e.sequence;

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Question 9: was an entry altered, removed, moved or put in since a checkpoint that somebody kept?
+#
+#   ops/audit/questions/09-unaltered.sh CHECKPOINT [marketplace option …]
+#
+# CHECKPOINT is a file: what lay at log/checkpoint on some day. It is compared with the published one of its size, the log of
+# that size is proven to be the beginning of the newest, and every event is recomputed. Ends with 8 when anything differs.
+set -euo pipefail
+
+main() {
+  local kept=$1 size newest
+  shift
+  size=$(sed -n 2p "$kept")
+  newest=$("${MARKETPLACE_BIN:-marketplace}" audit verify --output json "$@") || {
+    printf '%s\n' "$newest"
+    exit 8
+  }
+  newest=$(sed -n 's/.*"newest_size": *\([0-9]*\).*/\1/p' <<<"$newest")
+  "${MARKETPLACE_BIN:-marketplace}" audit consistency "$size" "$newest" --output json "$@" |
+    "${PYTHON:-python3}" -c 'import json, sys
+proof, kept = json.load(sys.stdin), open(sys.argv[1]).read()
+if proof["earlier"].split("\n\n")[0] != kept.split("\n\n")[0]:
+    sys.exit("the published checkpoint of that size has another root than the one that was kept")
+print("positions 1 to " + kept.split("\n")[1] + " are what they were, as the first of " + proof["later"].split("\n")[1])
+' "$kept" || exit 8
+}
+
+[[ $# -ge 1 ]] || {
+  sed -n '2,/^set/p' "$0" | sed '$d' >&2
+  exit 2
+}
+main "$@"
