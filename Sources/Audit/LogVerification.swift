@@ -104,8 +104,12 @@ public struct LogVerification: Sendable {
     // An export may end before what is published does: only a whole log can say what is wrong there.
     var published = try await PublishedFiles(of: given == nil ? log : nil)
     var sizes = expected.keys.filter { $0 > 0 }.sorted()[...]
+    // The next page is on its way while this one is hashed.
+    var upcoming = Self.page(of: entries, after: 0)
+    defer { upcoming.cancel() }
     reading: while true {
-      let page = try await entries.entries(after: tree.size, limit: Self.entriesAtOnce)
+      let page = try await upcoming.value
+      if let last = page.last { upcoming = Self.page(of: entries, after: last.position) }
       for entry in page {
         guard entry.position == tree.size + 1 else {
           try await tell(
@@ -154,6 +158,10 @@ public struct LogVerification: Sendable {
     // Only who has the right events can say of what was published that it is wrong.
     try await published.finish(upTo: good.size, &report)
     return report
+  }
+
+  private static func page(of entries: any LogEntries, after position: Int64) -> Task<[LogEntry], any Error> {
+    Task { try await entries.entries(after: position, limit: entriesAtOnce) }
   }
 
   /// Whether a published log begins with all of a smaller one.

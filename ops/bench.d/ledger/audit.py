@@ -158,6 +158,8 @@ class Bench:
         self.figure("replay of everything into a schema",
                     lambda: self.program("replay", "--as-of", str(self.count), "--into", "past", "--without-comparison", "--quiet"),
                     bare, rounds, before=empty)
+        empty()
+        bare()
         ours = f"select count(*), sum(hashtext(q::text)) from (select * from marketplace.catalog_at({middle}::bigint)) q"
         plain = f"select count(*), sum(hashtext(q::text)) from ({CATALOG.replace('{cut}', f'select * from ledger.cut_at({middle})')}{CATALOG_AT}) q"
         self.figure("catalog as of the middle", lambda: self.owner.run(ours), lambda: self.owner.run(plain), max(rounds, 3))
