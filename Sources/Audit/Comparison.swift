@@ -19,6 +19,8 @@ struct Comparison {
   let good: MerkleFrontier
   /// The one that the entries do not come to.
   let checkpoint: Checkpoint
+  /// The last position that the entries are of: what comes later is not missing.
+  let end: Int64
 
   struct Difference {
     let kind: LogVerification.Finding.Kind
@@ -94,6 +96,7 @@ struct Comparison {
       let here = try await entries.entries(after: place, limit: published.count)
       for (offset, entry) in published.enumerated() {
         let position = place + Int64(offset) + 1
+        guard position <= end else { return nil }
         guard offset < here.count, here[offset].position == position, here[offset].leaf == entry else {
           return try await difference(at: position)
         }
@@ -111,6 +114,7 @@ struct Comparison {
       let here = try await entries.entries(after: place, limit: published.count)
       for (offset, hash) in published.enumerated() {
         let position = place + Int64(offset) + 1
+        guard position <= end else { return nil }
         guard offset < here.count, here[offset].position == position else {
           let isEnd = here.isEmpty
           return Difference(

@@ -36,29 +36,27 @@ public struct LogRecovery: Sendable {
   /// database's root is compared with the checkpoint's. Killed in between, it goes on where it stopped.
   ///
   /// - Throws: ``AuditError``: `.published` for an export that is not what was published, `.forked` when the database has
-  ///   other events than the export, `.unknown` when it has nothing to give; `LedgerError`, `PostgresError`, `StorageError`.
+  ///   other events than the export; `LedgerError`, `PostgresError`, `StorageError`.
   public func run(from export: ExportedEntries) async throws -> Outcome {
     let note = try await export.checkpoint()
     let report = try await LogVerification(of: log, policy: policy).run(export, with: note)
-    if let finding = report.findings.first(where: { $0.kind != .published }) {
-      throw AuditError(
-        .published, "The export is not what was published, so nothing is taken from it. \(finding.message)")
-    }
-    let (checkpoint, newest): (Checkpoint, Checkpoint)
+    let checkpoint: Checkpoint
     do {
       checkpoint = try policy.signedByLog(note)
-      newest = try (try await log.newest()).map(policy.signedByLog) ?? checkpoint
     } catch let error as NoteError {
-      throw AuditError(.published, "A checkpoint is not to be believed. \(error)")
+      throw AuditError(.published, "The export's checkpoint is not to be believed. \(error)")
     }
+    // A checkpoint that is missing or was set back is no reason against events that are proven without it.
+    guard report.isProven, report.entries == checkpoint.size else {
+      throw AuditError(
+        .published,
+        "The export is not proven to be what was published, so nothing is taken from it. "
+          + (report.findings.first?.message ?? "It has \(report.entries) events, its checkpoint \(checkpoint.size)."))
+    }
+    let newest = report.newest ?? checkpoint
     return try await locks.alone {
       let before = try await ledger.lastPosition()
       try await compare(export, upTo: min(before, checkpoint.size))
-      guard before < checkpoint.size else {
-        throw AuditError(
-          .unknown,
-          "The database has \(before) sealed events, and the export \(checkpoint.size): there is nothing to take back.")
-      }
       var (last, workspaces) = (before, Set<String>())
       while last < checkpoint.size {
         let page = try await export.entries(after: last, limit: Self.eventsAtOnce)
@@ -71,7 +69,8 @@ public struct LogRecovery: Sendable {
           .forked, "What is in the database now does not have the root of the checkpoint of \(checkpoint.size) events.")
       }
       return Outcome(
-        checkpoint: checkpoint, newest: newest, recovered: checkpoint.size - before, workspaces: workspaces.sorted())
+        checkpoint: checkpoint, newest: newest, recovered: max(0, checkpoint.size - before),
+        workspaces: workspaces.sorted())
     }
   }
 
@@ -169,7 +168,12 @@ public struct LogSuccession: Sendable {
     } catch let error as NoteError {
       throw AuditError(.published, "The old log's newest checkpoint is not to be believed. \(error)")
     }
-    let kept = try await kept(of: checkpoint)
+    let kept: Int64
+    do {
+      kept = try await self.kept(of: checkpoint)
+    } catch let error as AuditError where error.code == .published {
+      throw AuditError(.published, "How much of the old log is left cannot be said. \(error)")
+    }
     guard kept < checkpoint.size else {
       throw AuditError(
         .unknown,
@@ -181,7 +185,8 @@ public struct LogSuccession: Sendable {
 
   private func kept(of checkpoint: Checkpoint) async throws -> Int64 {
     let here = LedgerEntries(ledger)
-    var place: Int64 = 0
+    var (place, kept) = (Int64(0), Int64?.none)
+    var tree = MerkleFrontier()
     while place < checkpoint.size {
       let index = place >> Tile.height
       let width = Int(min(Int64(Tile.width), checkpoint.size - place))
@@ -190,11 +195,16 @@ public struct LogSuccession: Sendable {
       for (offset, hash) in published.enumerated() {
         guard offset < ours.count, ours[offset].position == place + Int64(offset) + 1, .leaf(ours[offset].leaf) == hash
         else {
-          return place + Int64(offset)
+          kept = kept ?? place + Int64(offset)
+          break
         }
       }
+      for hash in published { tree.append(hash) }
       place += Int64(width)
     }
-    return place
+    guard tree.root == checkpoint.root else {
+      throw AuditError(.published, "The published hashes of \(checkpoint.size) events do not have the signed root.")
+    }
+    return kept ?? place
   }
 }

@@ -10,6 +10,7 @@ public struct LogVerification: Sendable {
 
   let log: PublishedLog?
   let policy: CheckpointPolicy
+  let locks: (any PublicationLocks)?
 
   /// What is wrong, and how.
   public struct Finding: Sendable, Hashable {
@@ -59,6 +60,8 @@ public struct LogVerification: Sendable {
     public internal(set) var newest: Checkpoint?
     /// Entries that no checkpoint holds yet: nobody but the database vouches for them.
     public var unpublished: Int64 { max(0, entries - (newest?.size ?? 0)) }
+    /// Whether all entries are the log of a believed checkpoint, which the published log does not contradict.
+    public internal(set) var isProven = false
     /// What is wrong, at most ``LogVerification/findingsMax`` of it.
     public internal(set) var findings: [Finding] = []
     /// How much is wrong.
@@ -73,9 +76,12 @@ public struct LogVerification: Sendable {
   }
 
   /// A verification against what is published there; without a published log, against a checkpoint that is at hand.
-  public init(of log: PublishedLog?, policy: CheckpointPolicy) {
+  ///
+  /// - Parameter locks: where a publication that is under way can be waited for.
+  public init(of log: PublishedLog?, policy: CheckpointPolicy, locks: (any PublicationLocks)? = nil) {
     self.log = log
     self.policy = policy
+    self.locks = locks
   }
 
   /// Recomputes somebody's entries. It goes on until the first that cannot be what was published.
@@ -142,14 +148,29 @@ public struct LogVerification: Sendable {
       try await published.compare(page.map(\.leaf))
     }
     guard sizes.isEmpty else {
-      try await tell(of: entries, from: good, upTo: sizes.first.flatMap { expected[$0] }, gapAt: nil, &report)
+      try await tell(of: entries, from: good, upTo: sizes.first.flatMap { expected[$0] }, &report)
       return report
     }
-    if let log, let later, try await !isBeginning(later.from, of: later.to, in: log) {
-      try await tell(of: entries, from: agreed, upTo: later.to, gapAt: nil, &report)
-      return report
+    // What was published of the same size is the beginning of what came later; anything else has to be proven to be.
+    if let log, let later, !publishedSizes.contains(later.from.size) {
+      do {
+        guard try await isBeginning(later.from, of: later.to, in: log) else {
+          try await tell(of: entries, from: agreed, upTo: later.to, end: later.from.size, &report)
+          return report
+        }
+        report.isProven = true
+      } catch let error as AuditError where error.code == .published {
+        report.add(
+          .published, at: nil,
+          "Whether the published log of \(later.to.size) events begins with these \(later.from.size) cannot be said: \(error)"
+        )
+      }
+    } else {
+      report.isProven = good.size > 0 && good.size == min(end, tree.size)
     }
+    if report.findings.contains(where: { $0.kind == .data }) { report.isProven = false }
     for (place, position) in try await redactions.unfounded(in: entries) {
+      report.isProven = false
       report.add(
         .missing, at: position,
         "The event at position \(position), \(place), has no data, and no EventRedacted event says that it was redacted."
@@ -167,13 +188,9 @@ public struct LogVerification: Sendable {
   /// Whether a published log begins with all of a smaller one.
   private func isBeginning(_ smaller: Checkpoint, of larger: Checkpoint, in log: PublishedLog) async throws -> Bool {
     guard let ranges = MerkleProof.consistency(from: smaller.size, to: larger.size) else { return false }
-    do {
-      let hashes = try await PublishedTree(log: log, size: larger.size).hashes(of: ranges)
-      return MerkleProof.isConsistent(
-        smaller.size, root: smaller.root, with: larger.size, root: larger.root, proof: hashes)
-    } catch let error as AuditError where error.code == .published {
-      return false
-    }
+    let hashes = try await PublishedTree(log: log, size: larger.size).hashes(of: ranges)
+    return MerkleProof.isConsistent(
+      smaller.size, root: smaller.root, with: larger.size, root: larger.root, proof: hashes)
   }
 
   /// Every published checkpoint that is to be believed, by its size.
@@ -198,8 +215,9 @@ public struct LogVerification: Sendable {
       }
     }
     let largest = expected.keys.max()
+    if let largest { report.newest = expected[largest] }
     do {
-      if let note = try await log.newest() {
+      if let note = try await head(of: log, largest: largest) {
         let newest = add(note, to: &expected, "The newest checkpoint", &report)
         if let newest, let largest, newest.size < largest {
           report.add(
@@ -219,6 +237,15 @@ public struct LogVerification: Sendable {
     }
     guard isNeeded else { return expected }
     throw AuditError(.unpublished, "No checkpoint was published: there is nothing to verify against.")
+  }
+
+  /// The newest checkpoint. One that is smaller than the largest, or missing, may be about to be replaced: whoever is
+  /// publishing is waited for.
+  private func head(of log: PublishedLog, largest: Int64?) async throws -> SignedNote? {
+    let note = try await log.newest()
+    let size = note.flatMap { try? Checkpoint(text: $0.text) }?.size ?? 0
+    guard let locks, size < largest ?? 0 else { return note }
+    return try await locks.alone { try await log.newest() }
   }
 
   /// Takes in a checkpoint that has to have witnesses too.
@@ -246,8 +273,8 @@ public struct LogVerification: Sendable {
 
   /// Finds the first entry that is not the published one, and says how it differs.
   private func tell(
-    of entries: any LogEntries, from good: MerkleFrontier, upTo checkpoint: Checkpoint?, gapAt gap: Int64?,
-    _ report: inout Report
+    of entries: any LogEntries, from good: MerkleFrontier, upTo checkpoint: Checkpoint?, gapAt gap: Int64? = nil,
+    end: Int64 = .max, _ report: inout Report
   ) async throws {
     guard let checkpoint, checkpoint.size > good.size else {
       if let gap { report.add(.deleted, at: gap, "There is no event at position \(gap), and there are later ones.") }
@@ -260,7 +287,7 @@ public struct LogVerification: Sendable {
         "One of the events at positions \(good.size + 1) to \(size) is not the one that was published, or is missing; which "
           + "one, only the published log says.")
     }
-    let comparison = Comparison(log: log, entries: entries, good: good, checkpoint: checkpoint)
+    let comparison = Comparison(log: log, entries: entries, good: good, checkpoint: checkpoint, end: end)
     do {
       for difference in try await comparison.differences() {
         report.add(difference.kind, at: difference.position, difference.message)

@@ -195,7 +195,6 @@ struct AuditorQuestionsTests {
 
     #expect(
       try await ask("15-silent.sql", ["at": Self.now, "days": "2"], ["workspace"], of: sample) == ["dev01"])
-    #expect(
-      try await ask("15-silent.sql", ["at": "2025-11-26T00:00:00Z", "days": "9000"], ["workspace"], of: sample) == [])
+    #expect(try await ask("15-silent.sql", ["at": "2000-01-01", "days": "1"], ["workspace"], of: sample) == [])
   }
 }

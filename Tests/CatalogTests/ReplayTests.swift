@@ -102,7 +102,9 @@ struct ReplayTests {
 
   @Test(
     "refuses a position that is not sealed, a name that is taken, and names that are none, and leaves nothing behind",
-    arguments: ["marketplace_past", "pg_past", "Past", "past; drop schema ledger", "", "1st"])
+    arguments: [
+      "marketplace_past", "my_marketplace", "the_ledger", "pg_past", "Past", "past; drop schema ledger", "", "1st",
+    ])
   func refusals(name: String) async throws {
     let sample = try await SampleHistory.append()
     defer { Task { await sample.pool.close() } }

@@ -75,13 +75,30 @@ struct EvidenceCommandTests {
     // Each file that is verified, changed in one byte, and an event left out.
     let document = unpacked + "/evidence.json"
     let whole = try Data(contentsOf: URL(fileURLWithPath: document))
-    var events = try #require(try JSONSerialization.jsonObject(with: whole) as? [String: Any])
-    var list = try #require(events["events"] as? [[String: Any]])
-    list.remove(at: try #require(list.firstIndex { ($0["leaf"] as? String)?.contains("StageTransitioned") == true }))
-    events["events"] = list
+    let events = try #require(try JSONSerialization.jsonObject(with: whole) as? [String: Any])
+    /// The document with its list of events changed.
+    func changed(_ body: (inout [[String: Any]]) throws -> Void) throws -> Data {
+      var list = try #require(events["events"] as? [[String: Any]])
+      try body(&list)
+      return try JSONSerialization.data(withJSONObject: events.merging(["events": list]) { $1 })
+    }
+    func place(of type: String, in list: [[String: Any]]) throws -> Int {
+      try #require(list.firstIndex { ($0["leaf"] as? String)?.contains("\"\(type)\"") == true })
+    }
     let manifest = try #require(files.first { $0.hasPrefix("manifests/") })
     for (name, bytes) in [
-      ("evidence.json", try JSONSerialization.data(withJSONObject: events)),
+      ("evidence.json", try changed { $0.remove(at: try place(of: "StageTransitioned", in: $0)) }),
+      ("evidence.json", try changed { $0.remove(at: try place(of: "WorkspaceConnected", in: $0)) }),
+      (
+        "evidence.json",
+        try changed { list in
+          let stage = try place(of: "StageTransitioned", in: list)
+          list[stage]["data"] = NSNull()
+          list[stage]["salt"] = NSNull()
+        }
+      ),
+      ("evidence.json", try changed { $0 = [] }),
+      ("checkpoint", Data("another".utf8)),
       ("evidence.json", Data(String(decoding: whole, as: UTF8.self).replacing("Production", with: "Staging").utf8)),
       (manifest, Data("{}".utf8)),
     ] {
@@ -174,7 +191,7 @@ struct EvidenceCommandTests {
     let after = try await world.run("audit", "verify", "--output", "json")
     #expect(after.status == 0)
     #expect(try after.json()["newest_root"] as? String == verified["newest_root"] as? String)
-    #expect(try await world.run("audit", "recover", export).status == 2)
+    #expect(try await world.run("audit", "recover", export).status == 0)
     #expect(try await world.run("audit", "seal").status == 0)
 
     // The same again, with the export lost: a new log.

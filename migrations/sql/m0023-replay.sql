@@ -31,10 +31,10 @@ declare
   _table text;
   _function regprocedure;
 begin
-  if _schema !~ '^[a-z_][a-z0-9_]{0,47}$' or _schema ~ '^(pg_|ledger|marketplace)' then
+  if _schema !~ '^[a-z_][a-z0-9_]{0,47}$' or _schema ~ '^pg_|ledger|marketplace' then
     raise exception 'A replay cannot be put into a schema called %.', quote_ident(_schema)
       using errcode = 'invalid_parameter_value',
-            hint = 'A name has up to 48 of a-z, 0-9 and _, and begins with none of a digit, pg_, ledger and marketplace. For example: march.';
+            hint = 'A name has up to 48 of a-z, 0-9 and _, and begins with neither a digit nor pg_, and has neither ledger nor marketplace in it. For example: march.';
   end if;
   if to_regnamespace(quote_ident(_schema)) is not null then
     raise exception 'Schema % exists already.', _schema

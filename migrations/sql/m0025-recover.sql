@@ -76,6 +76,9 @@ begin
   from recovered r
   where not exists (select from ledger.event e where e.workspace = r.workspace and e.sequence = r.sequence)
   order by r.workspace, r.sequence;
+  -- what was redacted since the backup stays redacted: the event that says so is here again
+  update ledger.event e set data = null, salt = null from recovered r
+  where r.type = 'EventRedacted' and e.workspace = r.cause_workspace and e.sequence = r.cause_sequence and e.data is not null;
   insert into ledger.stream as s (workspace, stream, version)
   select r.workspace, r.stream, max(r.version) from recovered r group by r.workspace, r.stream
   on conflict (workspace, stream) do update set version = greatest(s.version, excluded.version);

@@ -8,7 +8,8 @@ line and the signed checkpoint. Or what `marketplace audit bundle` wrote, a ZIP 
 with its proof. VERIFIER_KEY is what `marketplace audit keygen` printed: NAME+ID+KEY.
 
 Ends with 0 when the checkpoint is signed by that key, its root is that of the leaves (RFC 6962), all data has the hash that
-its leaf gives it, and no event of a bundle's model is left out; with 8 when it is not so, and with 2 for what cannot be read.
+its leaf gives it or was redacted by another event, and no event of a bundle's model and workspace is left out before its last
+one; with 8 when it is not so, and with 2 for what cannot be read. A bundle's summary.html is not verified.
 With --at (RFC 3339, UTC) a bundle also answers what was in production then, as it was known: from its events alone.
 
 It shares nothing with the program that wrote the export but the documentation of the formats.
@@ -283,12 +284,18 @@ class Story:
         return lines if len(lines) > 1 else [*lines, "  no version could be loaded from the marketplace"]
 
 
-def check_stream(events: list[list[Any]], workspace: str, model: str) -> None:
-    """Whether the model's stream is whole: its versions are counted from 1, without a gap."""
-    stream = f"model/{model}"
-    versions = [values[5] for values in events if values[2] == workspace and values[4] == stream]
-    if versions != list(range(1, len(versions) + 1)):
-        raise Wrong(f"events of {stream} are left out: their versions are not 1 to {len(versions)}")
+def check_streams(events: list[list[Any]], workspace: str, model: str) -> int:
+    """Whether the streams of the model and of its workspace are whole: each counts its events from 1, without a gap."""
+    for stream in (f"model/{model}", "workspace"):
+        versions = [values[5] for values in events if values[4] == stream]
+        if versions != list(range(1, len(versions) + 1)):
+            raise Wrong(f"events of stream {stream} of {workspace} are left out: their versions are not 1 to {len(versions)}")
+        if not versions:
+            raise Wrong(f"there is no event of stream {stream} of {workspace}")
+    for values in events:
+        if values[2] != workspace or values[4] not in (f"model/{model}", "workspace", "redactions"):
+            raise Wrong(f"position {values[1]} is an event of {values[2]}, {values[4]}, and has no place in this archive")
+    return sum(values[4] == f"model/{model}" for values in events)
 
 
 def check_manifests(archive: zipfile.ZipFile, exported: dict[str, int]) -> int:
@@ -306,7 +313,9 @@ def verify_bundle(path: str, key: str, at: str | None) -> str:
     with zipfile.ZipFile(path) as archive:
         evidence = json.loads(archive.read("evidence.json"))
         origin, size, root = check_note(evidence["checkpoint"].encode(), key)
-        events, exported, redacted, story, before = [], {}, 0, Story(), 0
+        if archive.read("checkpoint") != evidence["checkpoint"].encode():
+            raise Wrong("the file checkpoint is not the checkpoint that the proofs lead to")
+        events, exported, redactions, story, before, names = [], {}, Redactions(), Story(), 0, ["?"]
         for event in evidence["events"]:
             leaf, position = event["leaf"].encode(), event["position"]
             if proven_root(leaf, position - 1, size, [base64.b64decode(h, validate=True) for h in event["hashes"]]) != root:
@@ -315,26 +324,34 @@ def verify_bundle(path: str, key: str, at: str | None) -> str:
             if events and position <= events[-1][1]:
                 raise Wrong(f"position {position} stands after {events[-1][1]}")
             events.append(values)
-            if event["data"] is None:
-                redacted += 1
+            parts = None if event.get("data") is None else [event["salt"], event["data"]]
+            has_data = check_data(parts, values)
+            redactions.take(values, has_data)
+            if not has_data:
                 continue
-            check_data([event["salt"], event["data"]], values)
             data = json.loads(event["data"])
             if values[7] == "ModelExported":
                 exported[data["manifest_sha256"]] = position
+            if "name" in data and values[4] != "redactions":
+                names.append(str(data["name"]))
             if at is None or values[9] <= at:
                 story.take(values[7], data)
                 before += 1
-        check_stream(events, evidence["workspace"], evidence["model"])
+        redactions.check()
+        count = check_streams(events, evidence["workspace"], evidence["model"])
         manifests = check_manifests(archive, exported)
     lines = [
-        f"{origin}: {len(events)} events of {evidence['workspace']}/{evidence['name']} are in the log of {size} events with the "
-        f"signed root {root.hex()}; none is left out, {len(events) - redacted} have the data that was recorded, and "
-        f"{manifests} manifests the digests that events name"
+        f"{origin}: {count} events of {evidence['workspace']}/{names[-1]} and {len(events) - count} of its workspace are in the log of "
+        f"{size} events with the signed root {root.hex()}",
+        f"none is left out up to the last, position {events[-1][1]}, recorded {events[-1][9]}; "
+        f"{len(events) - len(redactions.without_data)} have the data that was recorded, {len(redactions.without_data)} were redacted; "
+        f"{manifests} manifests have the digests that events name",
     ]
     if at is not None:
-        lines.append(f"at {at}, by the {before} events recorded by then:")
+        lines.append(f"at {at}, by the {before} of them recorded by then:")
         lines += story.told()
+        if at > events[-1][9]:
+            lines.append("  nothing after the last of them is in this archive")
     return "\n".join(lines)
 
 

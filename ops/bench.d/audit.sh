@@ -1,11 +1,13 @@
 # shellcheck shell=bash
-# Sealing, verifying, proving, the past asked for and made again, beside hashing the same bytes, COPY and bare SQL; `--short`.
+# Sealing, verifying, proving, the past asked for and made again, beside hashing the same bytes, COPY and bare SQL; `--million`, `--short`.
 #
-# What is measured and how: ops/bench.d/ledger/audit.py. Needs 30 GB on the disk; `--short` 2.
+# What is measured and how: ops/bench.d/ledger/audit.py. Needs 30 GB on the disk; `--million` 6, `--short` 2.
 
 measure() {
   local size=full
-  [[ "${1:-}" != --short ]] || size=short
+  case "${1:-}" in
+    --short | --million) size=${1#--} ;;
+  esac
   need_packages "${PACKAGES_RUN[@]}" openssl
   need_venvs bench
   release_build

@@ -78,13 +78,13 @@ extension Catalog {
       events: try await history(of: model.model, in: model.workspace, version: version, asOf: asOf))
   }
 
-  /// The event that says what counts as promoted.
+  /// The event that says what counts as promoted, or that nothing does any more.
   private func ruleSequence(of workspace: WorkspaceSummary) async throws -> Int64? {
     try await pool.withSession { session in
       try session.query(
         """
         SELECT max(sequence) AS sequence FROM marketplace_projection.connection
-        WHERE workspace = $1 AND connected AND sequence <= $2
+        WHERE workspace = $1 AND sequence <= $2
         """, [workspace.workspace, workspace.sequence ?? .max]
       ).first?.optionalInt64("sequence")
     }

@@ -52,6 +52,29 @@ struct ExportCopy: Sendable {
     }
   }
 
+  /// Whether a whole export lies in the folder that nobody here knows of: with the files that the source lists now, their
+  /// sizes, and every byte as the manifest has it. What a source overwrote since with as many bytes does not show.
+  func isForgotten() async throws -> Bool {
+    do {
+      guard case .manifest(let manifest, _) = try await remains() else { return false }
+      let listed = Dictionary(
+        source.files.map { (Array($0.path.utf8), $0.file.size) }, uniquingKeysWith: { first, _ in first })
+      let documents = Set(source.documentPaths.map { Array($0.utf8) })
+      let copied = manifest.files.filter { !documents.contains(Array($0.path.utf8)) }
+      guard manifest.modelPath.isExactly(source.modelPath), copied.count == listed.count else { return false }
+      for file in copied {
+        guard let size = listed[Array(file.path.utf8)], size == nil || size == file.size else { return false }
+      }
+      for file in manifest.files {
+        let found = try await context.storage.digest(of: folder.file(file.path))
+        guard found == WrittenFile(size: file.size, sha256: file.sha256) else { return false }
+      }
+      return true
+    } catch let error as StorageError where error.code == .notFound || error.code == .tooLarge {
+      return false
+    }
+  }
+
   /// Copies what is missing and writes the manifest, unless somebody else has.
   ///
   /// - Returns: the manifest that lies there, and its digest.

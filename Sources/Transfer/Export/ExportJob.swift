@@ -141,7 +141,8 @@ struct ExportJob: Sendable {
     throw damaged(identity, due)
   }
 
-  /// The id of a whole export of this version and generation that lies in storage, whoever made it.
+  /// The id of a whole export of this version and generation that lies in storage, whoever made it, and holds what the
+  /// source has.
   private func forgotten(
     _ source: ExportSource, _ identity: VersionIdentity, _ due: DueTransfer
   ) async throws -> UUID? {
@@ -150,7 +151,7 @@ struct ExportJob: Sendable {
         context: context, workspace: workspace, source: source, identity: identity,
         generation: due.version.exportGeneration, exportID: id.uuidString.lowercased(),
         folder: try ExportFolder(identity, name: due.model.firstName, exportID: id.uuidString.lowercased()))
-      if case .manifest = try await copy.remains() { return id }
+      if try await copy.isForgotten() { return id }
     }
     return nil
   }

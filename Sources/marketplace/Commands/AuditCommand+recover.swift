@@ -3,6 +3,7 @@ import Audit
 import Catalog
 import Foundation
 import Ledger
+import Marketplace
 import Transparency
 
 extension AuditCommand {
@@ -68,11 +69,14 @@ extension AuditCommand {
         of: place.ledger, log: try settings.publishedLog(try settings.storage()), policy: keys.policy,
         locks: PostgresPublicationLocks(place.pool)
       ).run(from: try ExportedEntries(path: export, keepsContent: true))
-      for workspace in outcome.workspaces { _ = try await Projections(place.pool).rebuild(workspace) }
+      // Those of an earlier run that was killed before it came to them as well.
+      let projections = Projections(place.pool)
+      let stale = Set(outcome.workspaces).union(try await projections.stale().map(\.workspace)).sorted()
+      for workspace in stale { _ = try await projections.rebuild(workspace) }
       return JSON(
         origin: outcome.checkpoint.origin, size: outcome.checkpoint.size, root: outcome.checkpoint.root.base64,
         recovered: outcome.recovered, lost: max(0, outcome.newest.size - outcome.checkpoint.size),
-        rebuilt: outcome.workspaces)
+        rebuilt: stale)
     }
 
     private func reopen(_ place: Workplace, _ settings: Settings) async throws -> JSON {
@@ -110,8 +114,10 @@ extension AuditCommand {
       _ = try await place.ledger.append(
         [
           NewEvent(
-            stream: LogSuccession.stream, expectedVersion: nil, id: UUID(), type: LogSuccession.type, occurredAt: nil,
-            data: data, cause: nil)
+            stream: LogSuccession.stream, expectedVersion: nil,
+            // The same for a run that was killed before it published, so that it is said once.
+            id: NameBasedUUID.make(["log reopened", predecessor.origin, "\(predecessor.size)", predecessor.root]),
+            type: LogSuccession.type, occurredAt: nil, data: data, cause: nil)
         ], to: "marketplace", run: nil)
       let outcome = try await place.publisher(settings, keys).publish()
       return JSON(

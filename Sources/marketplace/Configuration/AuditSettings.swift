@@ -32,7 +32,8 @@ extension Settings {
 
   /// The keys of the log.
   ///
-  /// - Parameter signs: whether secret keys are needed; without it they are read only where they are all there is.
+  /// - Parameter signs: whether secret keys are needed; without it those that cannot be read are done without, where there
+  ///   are verifier keys.
   /// - Throws: ``Failure`` where none are configured, or what is configured cannot be used.
   func auditKeys(signs: Bool = false) throws -> AuditKeys {
     guard let written = file.audit else {
@@ -40,8 +41,15 @@ extension Settings {
         .usage, "audit_not_configured",
         "The configuration has no 'audit'. 'marketplace audit keygen' makes a key and says what to write there.")
     }
-    let needsSecrets = signs || written.verifier_keys?.isEmpty ?? true
-    let signers = needsSecrets ? try (written.signing_keys ?? []).map(Self.signer) : []
+    let hasVerifiers = !(written.verifier_keys ?? []).isEmpty
+    let signers = try (written.signing_keys ?? []).compactMap { path in
+      do {
+        return try Self.signer(path)
+      } catch  where !signs && hasVerifiers {
+        // Whoever only verifies need not be able to read it, as long as its verifier key is configured.
+        return nil as NoteSigner?
+      }
+    }
     do {
       let verifiers = try (written.verifier_keys ?? []).map { try NoteVerifier($0) }
       let policy = try CheckpointPolicy(

@@ -96,31 +96,26 @@ struct Evidence {
       recorded: recorded)
   }
 
-  /// The model's whole stream, and what counted as promoted in its workspace, in the order of their positions.
+  /// The whole streams of the model and of its workspace, and the redactions there, in the order of their positions: what
+  /// is counted from 1 without a gap has nothing left out.
   private static func events(
     of reference: ModelReference, upTo position: Int64, _ ledger: Ledger
   ) async throws -> [RecordedEvent] {
     var events: [RecordedEvent] = []
-    var version: VersionCursor = 0
-    while true {
-      let page = try await ledger.read(
-        stream: "model/\(reference.model.uuidString.lowercased())", in: reference.workspace, after: version)
-      events += page.events
-      version = page.next
-      if page.isLast { break }
-      guard events.count <= eventsMax else {
-        throw Failure(
-          .failed, "bundle_too_large",
-          "The model has more than \(eventsMax) events. 'marketplace audit export' writes the whole log.")
+    for stream in ["model/\(reference.model.uuidString.lowercased())", "workspace", "redactions"] {
+      var version: VersionCursor = 0
+      while true {
+        let page = try await ledger.read(stream: stream, in: reference.workspace, after: version)
+        events += page.events
+        version = page.next
+        if page.isLast { break }
+        guard events.count <= eventsMax else {
+          throw Failure(
+            .failed, "bundle_too_large",
+            "The model and its workspace have more than \(eventsMax) events. 'marketplace audit export' writes the whole log."
+          )
+        }
       }
-    }
-    var sequence: SequenceCursor = 0
-    while true {
-      let page = try await ledger.read(
-        workspace: reference.workspace, after: sequence, types: ["WorkspaceConnected", "WorkspaceDisconnected"])
-      events += page.events
-      sequence = page.next
-      if page.isLast { break }
     }
     return events.filter { ($0.position ?? .max) <= position }.sorted { ($0.position ?? 0) < ($1.position ?? 0) }
   }
@@ -149,12 +144,12 @@ struct Evidence {
     """
     What is recorded of \(reference.workspace)/\(reference.name ?? "?") up to position \(position) of \(checkpoint.origin).
 
-    summary.html      to read and to print
-    evidence.json     every event of the model, and what counted as promoted in its workspace, with a proof for each
+    summary.html      to read and to print; what it says is not verified, the events it says it of are
+    evidence.json     every event of the model and of its workspace's own stream, with a proof for each
     checkpoint        what the proofs lead to: the root of \(checkpoint.size) events, signed
     keys.txt          the keys as whoever made this archive knows them. Believe the one that you were given elsewhere.
     manifests/        the manifest of each export, named by its SHA-256: every file with its size and SHA-256
-    verify.py         verifies all of it with nothing but Python 3:
+    verify.py         verifies evidence.json and the manifests with nothing but Python 3:
 
         python3 verify.py THIS_ARCHIVE VERIFIER_KEY
         python3 verify.py THIS_ARCHIVE VERIFIER_KEY --at 2026-03-01T09:30:00Z

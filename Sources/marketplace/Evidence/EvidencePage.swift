@@ -36,8 +36,8 @@ struct EvidencePage {
       <p>Whoever has the verifier key, from elsewhere than this archive, needs Python 3 and nothing else:</p>
       <pre>python3 verify.py THIS_ARCHIVE VERIFIER_KEY</pre>
       <p>It recomputes every leaf and proof in <code>evidence.json</code> up to the root that the checkpoint signs, the hash of
-      every event's data, and the digests of the manifests, and sees to it that no event of the model is left out before the
-      last one. With <code>--at 2026-03-01T09:30:00Z</code> it says what was in production then, from the events alone.</p>
+      every event's data, and the digests of the manifests, and sees to it that no event of the model, or of its
+      workspace's own stream, is left out before the last one. With <code>--at 2026-03-01T09:30:00Z</code> it says what was in production then, from the events alone.</p>
       <p>Not proven is that nothing happened to the model after the last event shown here, nor what the source did between two
       observations.</p>
       </main>

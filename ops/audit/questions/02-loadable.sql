@@ -8,7 +8,7 @@ select a.marketplace_name, a.marketplace_version, a.workspace, a.name, a.version
   i.workspace || '/' || i.sequence as imported_by, e.workspace || '/' || e.sequence as exported_by
 from marketplace.availability_history a
 left join marketplace.import_summary i on i.workspace = a.workspace and i.model = a.model
-  and i.marketplace_name = a.marketplace_name and i.marketplace_version = a.marketplace_version and i.state <> 'failed'
+  and i.target = a.target and i.marketplace_name = a.marketplace_name and i.marketplace_version = a.marketplace_version and i.state <> 'failed'
 left join marketplace.export_summary e on e.workspace = i.workspace and e.export_id = i.export_id and e.state <> 'failed'
 where a.marketplace_name = :'model' and a.version is not null
   and a.from_recorded_at <= :'at'::timestamptz

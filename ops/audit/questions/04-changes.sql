@@ -5,7 +5,10 @@
 -- The first lines say what was recorded, event by event; the last what the catalog said at the end otherwise than at the
 -- beginning. Earlier entries stay as they are: nothing is ever written over.
 with model as (
-  select distinct v.workspace, v.model from marketplace.model_versions v
+  select distinct v.workspace, v.model from (
+    -- by whatever name it ever had
+    select workspace, model, name from marketplace_projection.model
+    union select workspace, model, name from marketplace_projection.model_closed) v
   where :'model' in (v.workspace || '/' || v.name, v.workspace || '.' || v.name, v.model::text)
 )
 select h.recorded_at, h.workspace || '/' || h.sequence as event, h.kind, null as before, h.what as after

@@ -8,10 +8,16 @@ select e.recorded_at, e.workspace || '/' || e.sequence as event, e.type, e.princ
   e.data::jsonb ->> 'by' as at_the_source
 from ledger.events e
 where e.stream = any (
-    select 'model/' || v.model from marketplace.model_versions v
+    select 'model/' || v.model from (
+    -- by whatever name it ever had
+    select workspace, model, name from marketplace_projection.model
+    union select workspace, model, name from marketplace_projection.model_closed) v
     where :'model' in (v.workspace || '/' || v.name, v.workspace || '.' || v.name, v.model::text))
   and e.workspace = any (
-    select v.workspace from marketplace.model_versions v
+    select v.workspace from (
+    -- by whatever name it ever had
+    select workspace, model, name from marketplace_projection.model
+    union select workspace, model, name from marketplace_projection.model_closed) v
     where :'model' in (v.workspace || '/' || v.name, v.workspace || '.' || v.name, v.model::text))
   and e.recorded_at > :'from'::timestamptz and e.recorded_at <= :'to'::timestamptz
 order by e.workspace, e.sequence;

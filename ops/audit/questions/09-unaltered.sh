@@ -8,21 +8,23 @@
 set -euo pipefail
 
 main() {
-  local kept=$1 size newest
+  local kept=$1 size said newest status=0
   shift
   size=$(sed -n 2p "$kept")
-  newest=$("${MARKETPLACE_BIN:-marketplace}" audit verify --output json "$@") || {
-    printf '%s\n' "$newest"
-    exit 8
-  }
-  newest=$(sed -n 's/.*"newest_size": *\([0-9]*\).*/\1/p' <<<"$newest")
-  "${MARKETPLACE_BIN:-marketplace}" audit consistency "$size" "$newest" --output json "$@" |
-    "${PYTHON:-python3}" -c 'import json, sys
+  said=$("${MARKETPLACE_BIN:-marketplace}" audit verify --output json "$@") || status=$?
+  if ((status != 0)); then
+    printf '%s\n' "$said"
+    exit "$status"
+  fi
+  newest=$("${PYTHON:-python3}" -c 'import json, sys; print(json.load(sys.stdin)["newest_size"])' <<<"$said")
+  said=$("${MARKETPLACE_BIN:-marketplace}" audit consistency "$size" "$newest" --output json "$@")
+  "${PYTHON:-python3}" -c 'import json, sys
 proof, kept = json.load(sys.stdin), open(sys.argv[1]).read()
 if proof["earlier"].split("\n\n")[0] != kept.split("\n\n")[0]:
-    sys.exit("the published checkpoint of that size has another root than the one that was kept")
+    print("the published checkpoint of that size has another root than the one that was kept")
+    sys.exit(8)
 print("positions 1 to " + kept.split("\n")[1] + " are what they were, as the first of " + proof["later"].split("\n")[1])
-' "$kept" || exit 8
+' "$kept" <<<"$said"
 }
 
 [[ $# -ge 1 ]] || {

@@ -6,5 +6,6 @@
 select w.workspace, w.state, w.observed_to as last_read, w.unreadable_since, w.reason, w.message
 from marketplace.workspaces_at(:'at'::timestamptz) w
 where w.state <> 'disconnected'
-  and (w.observed_to is null or w.observed_to < :'at'::timestamptz - make_interval(days => :'days'))
+  and coalesce(w.observed_to, (select min(c.recorded_at) from marketplace_projection.connection c where c.workspace = w.workspace))
+    < :'at'::timestamptz - make_interval(days => :'days')
 order by w.observed_to nulls first, w.workspace;

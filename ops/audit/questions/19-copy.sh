@@ -14,7 +14,12 @@ main() {
   "${MARKETPLACE_BIN:-marketplace}" audit bundle "$model" "$folder/${model//\//-}.zip" "$@"
   "${MARKETPLACE_BIN:-marketplace}" audit export "$folder/ledger.log" "$@"
   cp "$(dirname "${BASH_SOURCE[0]}")/../verify.py" "$folder"
-  "${PYTHON:-python3}" "$folder/verify.py" "$folder/ledger.log" "$("${MARKETPLACE_BIN:-marketplace}" audit keys "$@" | head -n 1)"
+  # One of the log's keys has signed it; others may be former ones.
+  local key
+  while IFS= read -r key; do
+    if "${PYTHON:-python3}" "$folder/verify.py" "$folder/ledger.log" "$key"; then return; fi
+  done < <("${MARKETPLACE_BIN:-marketplace}" audit keys "$@")
+  exit 8
 }
 
 [[ $# -ge 2 ]] || {

@@ -1,6 +1,6 @@
 """ops/bench audit: what proof and replay cost, beside what the machine needs for the same bytes, and how that grows.
 
-usage: audit.py PROGRAM DIRECTORY CLUSTER_DIRECTORY full|short
+usage: audit.py PROGRAM DIRECTORY CLUSTER_DIRECTORY full|million|short
 
 One log grows: at each size everything is published anew into an empty store, verified, an event of its middle proven, the
 catalog of its middle asked for, and all of it folded into a schema. Beside each, in the same run and in turn: reading what
@@ -24,9 +24,9 @@ from mix import PRINCIPAL, START_MS, workspaces
 from rebuild import CATALOG, CATALOG_AT, CATALOG_ROWS, HERE, tables
 from wire import Call, Connection
 
-SIZES = {"full": (100_000, 1_000_000, 5_000_000), "short": (10_000, 50_000)}
+SIZES = {"full": (100_000, 1_000_000, 5_000_000), "million": (100_000, 1_000_000), "short": (10_000, 50_000)}
 # More rounds where they are cheap.
-ROUNDS = {"full": (5, 3, 1), "short": (3, 3)}
+ROUNDS = {"full": (5, 3, 1), "million": (3, 3), "short": (3, 3)}
 EVENTS_A_CALL = 250
 ORIGIN = "bench.example/log"
 RANDOM_POSITIONS = 5
