@@ -3,8 +3,8 @@ public import Transparency
 
 /// Takes back what a database has lost of its log, from an export of it: the very same events at the very same positions.
 public struct LogRecovery: Sendable {
-  /// So many events are taken back in one transaction.
-  static let eventsAtOnce = 500
+  /// So many events are taken back in one transaction: with the largest data a ledger takes, 64 MiB.
+  static let eventsAtOnce = 64
 
   let ledger: Ledger
   let log: PublishedLog

@@ -147,12 +147,16 @@ struct RegistryReading: Sendable {
     }
     // An alias may have moved to a version that came and went since the last reading; MLflow 2 leaves it there.
     for alias in listed.aliases where !versions.contains(where: { $0.version == alias.version }) {
-      guard let known, let target = known.aliases[ExactText(alias.name)], target.number != alias.version
-      else { continue }
+      // Under a name that is new it may be one that was renamed; which, is decided later.
+      let bearers = known.map { [$0] } ?? state.models.values.filter { $0.created == listed.created }
+      let moved = bearers.filter { bearer in
+        bearer.aliases[ExactText(alias.name)].map { $0.number != alias.version } ?? false
+      }
+      guard !moved.isEmpty else { continue }
       if let asked = try await registry.modelVersion(name: listed.name, version: alias.version) {
         versions.append(asked)
       } else {
-        absences.append(.aliased(model: known.id, number: alias.version))
+        absences += moved.map { .aliased(model: $0.id, number: alias.version) }
       }
     }
     return (versions, absences)

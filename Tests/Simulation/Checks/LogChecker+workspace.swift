@@ -166,6 +166,9 @@ extension LogChecker.Workspace {
       && says.model == fact.text("model") && says.version == fact.number("version")
       && says.created == Int64(fact.number("created")) && says.generation == fact.number("generation")
     if !isIts { fact.violates("J3", "its manifest is another export's") }
+    if !says.modelFiles.contains(where: { $0.path == "MLmodel" }) {
+      fact.violates("J3", "it is an export of a model without MLmodel")
+    }
   }
 
   /// J1, J2 and J5 of an import.
