@@ -2,6 +2,7 @@ import Foundation
 import Ledger
 import Postgres
 import Synchronization
+import TestSupport
 import Testing
 import Transparency
 
@@ -42,17 +43,7 @@ struct ExportTests {
 
   /// What the verifier in Python says, and the status that it ends with.
   private static func python(_ file: String, _ key: String) throws -> (status: Int32, said: String) {
-    let ops = URL(fileURLWithPath: #filePath).appending(path: "../../../ops/audit/verify.py").standardized
-    let process = Process()
-    let output = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", "-B", ops.path, file, key]
-    process.standardOutput = output
-    process.standardError = output
-    try process.run()
-    let said = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: said, as: UTF8.self))
+    try Python.run([Python.verifier, file, key])
   }
 
   @Test("its lines are the leaves, and it is verified with the published log, without it, and by Python alone")

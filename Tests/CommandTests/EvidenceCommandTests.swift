@@ -29,19 +29,6 @@ struct EvidenceCommandTests {
     try (Data(contentsOf: file) + Data(lines.utf8)).write(to: file)
   }
 
-  private static func python(_ arguments: [String]) throws -> (status: Int32, said: String) {
-    let process = Process()
-    let output = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", "-B"] + arguments
-    process.standardOutput = output
-    process.standardError = output
-    try process.run()
-    let said = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: said, as: UTF8.self))
-  }
-
   @Test("a bundle is an archive that the verifier within it takes, and that it refuses when anything is changed")
   func bundle() async throws {
     let (world, key) = try await world()
@@ -54,7 +41,7 @@ struct EvidenceCommandTests {
     #expect(!FileManager.default.fileExists(atPath: world.folder + "/none.zip"))
 
     let unpacked = world.folder + "/unpacked"
-    #expect(try Self.python(["-m", "zipfile", "-e", file, unpacked]).status == 0)
+    #expect(try Python.run(["-m", "zipfile", "-e", file, unpacked]).status == 0)
     let files = try FileManager.default.subpathsOfDirectory(atPath: unpacked).sorted()
     #expect(
       files.filter { !$0.hasPrefix("manifests") } == [
@@ -64,13 +51,13 @@ struct EvidenceCommandTests {
     #expect(html.contains("triage") && html.contains("ModelExported") && !html.contains("<script"))
 
     let verifier = unpacked + "/verify.py"
-    let told = try Self.python([verifier, file, key, "--at", "2999-01-01"])
+    let told = try Python.run([verifier, file, key, "--at", "2999-01-01"])
     #expect(told.status == 0, "\(told.said)")
     #expect(told.said.contains("the source meant version 1, in stage Production"))
     #expect(told.said.contains("no version could be loaded"))
-    let before = try Self.python([verifier, file, key, "--at", "2000-01-01T00:00:00Z"])
+    let before = try Python.run([verifier, file, key, "--at", "2000-01-01T00:00:00Z"])
     #expect(before.said.contains("the source meant no version"))
-    #expect(try Self.python([verifier, file, key, "--at", "yesterday"]).status == 2)
+    #expect(try Python.run([verifier, file, key, "--at", "yesterday"]).status == 2)
 
     // Each file that is verified, changed in one byte, and an event left out.
     let document = unpacked + "/evidence.json"
@@ -106,8 +93,8 @@ struct EvidenceCommandTests {
       try bytes.write(to: URL(fileURLWithPath: "\(unpacked)/\(name)"))
       let changed = world.folder + "/\(UUID().uuidString).zip"
       let parts = try FileManager.default.contentsOfDirectory(atPath: unpacked).map { "\(unpacked)/\($0)" }
-      #expect(try Self.python(["-m", "zipfile", "-c", changed] + parts).status == 0)
-      #expect(try Self.python([verifier, changed, key]).status == 8, "\(name)")
+      #expect(try Python.run(["-m", "zipfile", "-c", changed] + parts).status == 0)
+      #expect(try Python.run([verifier, changed, key]).status == 8, "\(name)")
       try original.write(to: URL(fileURLWithPath: "\(unpacked)/\(name)"))
     }
   }
