@@ -64,8 +64,9 @@ struct ImportedRun: Sendable {
     let found = try await registry.runs(inExperiments: experiments.ids, tagged: key)
     guard let run = Self.chosen(of: found) else { return nil }
     for double in Self.doubles(in: found) { try await registry.deleteRun(double.id) }
-    guard run.isDeleted else { return run }
+    // A run that was brought back while its experiment was being deleted is not deleted itself.
     try await experiments.restore(run.experimentID)
+    guard run.isDeleted else { return run }
     try await registry.restoreRun(run.id)
     return try await registry.run(run.id) ?? run
   }

@@ -54,7 +54,9 @@ struct ReportChecker {
 
   /// What the marketplace refused or did not answer is told.
   private func checkSilence(_ report: JobReport) {
-    guard process.conduct.failed["marketplace"] ?? 0 > 0, report.marketplaceTrouble == nil else { return }
+    // A listing that may come in parts is asked for in parts, unless the run is to end by then.
+    guard process.conduct.failed["marketplace"] ?? 0 > 0, report.marketplaceTrouble == nil, !process.isStopping
+    else { return }
     // Of a version both may go wrong at once, a request and a file that is rotten: the file is told of.
     let isTold = report.workspaces.contains { part in
       part.trouble != nil || part.items.contains { $0.action == .failed || $0.action == .invalidated }
