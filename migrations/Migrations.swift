@@ -59,5 +59,6 @@ public enum Migrations {
     Migration("m0024-changes", PackageResources.m0024_changes_sql),
     Migration("m0025-recover", PackageResources.m0025_recover_sql),
     Migration("m0026-projection-positions", PackageResources.m0026_projection_positions_sql),
+    Migration("m0027-pages-by-key", PackageResources.m0027_pages_by_key_sql),
   ]
 }
