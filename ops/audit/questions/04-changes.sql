@@ -11,9 +11,17 @@ with model as (
     union select workspace, model, name from marketplace_projection.model_closed) v
   where :'model' in (v.workspace || '/' || v.name, v.workspace || '.' || v.name, v.model::text)
 )
-select h.recorded_at, h.workspace || '/' || h.sequence as event, h.kind, null as before, h.what as after
-from marketplace.model_history h
-join model m on m.workspace = h.workspace and m.model = h.model
+select h.recorded_at, h.event, h.kind, h.before, h.what as after
+from (
+  -- what was said last of the same thing: of a version's stage, of an alias, of the model
+  select h.recorded_at, h.workspace || '/' || h.sequence as event, h.kind, h.what,
+    lag(h.what) over (
+      partition by h.workspace, h.model, h.kind,
+        case h.kind when 'alias' then split_part(h.what, ' ', 1) when 'current' then '' when 'available' then '' else h.version::text end
+      order by h.sequence) as before
+  from marketplace.model_history h
+  join model m on m.workspace = h.workspace and m.model = h.model
+) h
 where h.recorded_at > :'from'::timestamptz and h.recorded_at <= :'to'::timestamptz
 union all
 select null, null, 'catalog: ' || c.field, c.before, c.after
