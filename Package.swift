@@ -164,7 +164,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CatalogTests",
-      dependencies: ["Catalog", "Ledger", "Postgres", "TestSupport"],
+      dependencies: ["Catalog", "Ledger", "Marketplace", "Postgres", "TestSupport"],
       resources: [.embedInCode("Resources")],
       swiftSettings: strict),
     .testTarget(

@@ -14,6 +14,8 @@ public struct AuditError: Error, Sendable, Hashable, CustomStringConvertible {
     case unknown = "not_in_the_log"
     /// An export cannot be read, or is none.
     case unreadable = "export_unreadable"
+    /// A segment is missing or damaged, or does not hold the data that was detached into it.
+    case segment = "segment_damaged"
     /// What was asked for does not fit into one archive.
     case tooLarge = "bundle_too_large"
     /// A key or a policy cannot be used.

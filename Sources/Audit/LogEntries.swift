@@ -12,6 +12,8 @@ public struct LogEntry: Sendable, Hashable {
   public let dataFits: Bool?
   /// Salt and data, where they were asked for and are there.
   public let content: Content?
+  /// Whether a segment is to hold the data.
+  public let isDetached: Bool
 
   /// What the leaf has the hash of.
   public struct Content: Sendable, Hashable {
@@ -19,14 +21,28 @@ public struct LogEntry: Sendable, Hashable {
     public let salt: [UInt8]
     /// The JSON text.
     public let data: String
+
+    init(salt: [UInt8], data: String) {
+      self.salt = salt
+      self.data = data
+    }
+
+    /// What an event has of it; `nil` when it was redacted or detached.
+    init?(of event: RecordedEvent) {
+      guard let salt = event.salt, let data = event.data else { return nil }
+      self.init(salt: salt, data: data)
+    }
   }
 
   /// An entry.
-  public init(position: Int64, leaf: [UInt8], dataFits: Bool?, content: Content? = nil) {
+  public init(
+    position: Int64, leaf: [UInt8], dataFits: Bool?, content: Content? = nil, isDetached: Bool = false
+  ) {
     self.position = position
     self.leaf = leaf
     self.dataFits = dataFits
     self.content = content
+    self.isDetached = isDetached
   }
 
   /// The event itself, as its workspace counts; `nil` when the leaf is none.
@@ -100,7 +116,8 @@ public struct LedgerEntries: LogEntries {
     while page.events.isEmpty, !page.isLast { page = try await ledger.read(after: page.next, limit: limit) }
     return page.events.compactMap { event in
       guard let position = event.position, let leaf = event.leaf else { return nil }
-      return LogEntry(position: position, leaf: leaf, dataFits: Self.dataFits(event))
+      return LogEntry(
+        position: position, leaf: leaf, dataFits: Self.dataFits(event), isDetached: event.isDetached)
     }
   }
 

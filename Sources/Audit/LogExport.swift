@@ -14,12 +14,14 @@ public struct LogExport: Sendable {
   let ledger: Ledger
   let log: PublishedLog
   let policy: CheckpointPolicy
+  let segments: LogSegments
 
-  /// An export of a ledger, as far as it is published.
-  public init(of ledger: Ledger, log: PublishedLog, policy: CheckpointPolicy) {
+  /// An export of a ledger, as far as it is published. What was detached from it comes from its segments.
+  public init(of ledger: Ledger, log: PublishedLog, policy: CheckpointPolicy, segments: LogSegments) {
     self.ledger = ledger
     self.log = log
     self.policy = policy
+    self.segments = segments
   }
 
   /// Gives the bytes of the export, piece by piece.
@@ -37,16 +39,16 @@ public struct LogExport: Sendable {
     } catch let error as NoteError {
       throw AuditError(.published, "The newest checkpoint is not to be believed. \(error)")
     }
-    var tree = MerkleFrontier()
+    var (tree, detached) = (MerkleFrontier(), DetachedData(in: segments))
     var (withoutData, redacted) = (Set<EventPlace>(), Set<EventPlace>())
     while tree.size < checkpoint.size {
       let page = try await ledger.read(
         after: PositionCursor(tree.size), through: checkpoint.size, limit: Self.eventsAtOnce)
       var lines: [UInt8] = []
-      for event in page.events {
+      for event in try await detached.filled(page.events) {
         guard event.position == tree.size + 1, let leaf = event.leaf else { break }
         tree.append(.leaf(leaf))
-        lines += leaf + [0x0a] + (try Self.line(of: event)) + [0x0a]
+        lines += try LogLines.lines(leaf, LogEntry.Content(of: event))
         if event.data == nil { withoutData.insert(EventPlace(workspace: event.workspace, sequence: event.sequence)) }
         if let place = EventPlace(causeOf: event) { redacted.insert(place) }
       }
@@ -71,20 +73,10 @@ public struct LogExport: Sendable {
     try await write([0x0a] + note.encoded)
     return checkpoint
   }
-
-  private static func line(of event: RecordedEvent) throws -> [UInt8] {
-    guard let data = event.data, let salt = event.salt else { return Array("null".utf8) }
-    let hex = salt.map { String(format: "%02x", $0) }.joined()
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.withoutEscapingSlashes]
-    return Array(try encoder.encode([hex, data]))
-  }
 }
 
 /// The entries of an export, read from its file.
 public actor ExportedEntries: LogEntries {
-  /// A line has at most so many bytes: data of 1 MiB, escaped.
-  static let lineBytesMax = 8 * 1_048_576
   private static let chunkBytes = 1_048_576
 
   private let file: FileHandle
@@ -149,10 +141,7 @@ public actor ExportedEntries: LogEntries {
     }
     guard let data = try line() else { throw AuditError(.unreadable, "\(path) ends within the event after \(place).") }
     place += 1
-    let content = try Self.content(data, at: place, of: path)
-    return LogEntry(
-      position: place, leaf: leaf, dataFits: content.map { Self.fits($0, leaf, at: place) },
-      content: keepsContent ? content : nil)
+    return try LogLines.entry(leaf, data, at: place, of: path, keepsContent: keepsContent)
   }
 
   private func readCheckpoint() throws {
@@ -178,40 +167,14 @@ public actor ExportedEntries: LogEntries {
       line += buffer
       offset += UInt64(buffer.count)
       buffer = []
-      guard line.count <= Self.lineBytesMax else {
+      guard line.count <= LogLines.bytesMax else {
         throw AuditError(
-          .unreadable, "\(path) has a line of more than \(Self.lineBytesMax) bytes after event \(place).")
+          .unreadable, "\(path) has a line of more than \(LogLines.bytesMax) bytes after event \(place).")
       }
       guard let more = try file.read(upToCount: Self.chunkBytes), !more.isEmpty else {
         return line.isEmpty ? nil : line
       }
       buffer = Array(more)[...]
     }
-  }
-
-  private static func content(_ line: [UInt8], at place: Int64, of path: String) throws -> LogEntry.Content? {
-    if line == Array("null".utf8) { return nil }
-    guard let parts = try? JSONDecoder().decode([String].self, from: Data(line)), parts.count == 2,
-      let salt = bytes(hex: parts[0])
-    else { throw AuditError(.unreadable, "\(path) has no data below the leaf of event \(place).") }
-    return LogEntry.Content(salt: salt, data: parts[1])
-  }
-
-  private static func fits(_ content: LogEntry.Content, _ leaf: [UInt8], at place: Int64) -> Bool {
-    let digest = SHA256.hash(data: content.salt + Array(content.data.utf8))
-    let entry = LogEntry(position: place, leaf: leaf, dataFits: nil)
-    return entry.fields.last?.name == "data hash"
-      && entry.fields.last?.value == digest.map { String(format: "%02x", $0) }.joined()
-  }
-
-  private static func bytes(hex: String) -> [UInt8]? {
-    let digits = Array(hex.utf8)
-    guard digits.count % 2 == 0 else { return nil }
-    var bytes: [UInt8] = []
-    for place in stride(from: 0, to: digits.count, by: 2) {
-      guard let byte = UInt8(String(decoding: digits[place..<place + 2], as: UTF8.self), radix: 16) else { return nil }
-      bytes.append(byte)
-    }
-    return bytes
   }
 }

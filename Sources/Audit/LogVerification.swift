@@ -11,6 +11,7 @@ public struct LogVerification: Sendable {
   let log: PublishedLog?
   let policy: CheckpointPolicy
   let locks: (any PublicationLocks)?
+  let segments: LogSegments?
 
   /// What is wrong, and how.
   public struct Finding: Sendable, Hashable {
@@ -60,6 +61,8 @@ public struct LogVerification: Sendable {
     public internal(set) var newest: Checkpoint?
     /// Entries that no checkpoint holds yet: nobody but the database vouches for them.
     public var unpublished: Int64 { max(0, entries - (newest?.size ?? 0)) }
+    /// Entries whose data is in no database: a segment was asked for it.
+    public internal(set) var detached: Int64 = 0
     /// Whether all entries are the log of a believed checkpoint, which the published log does not contradict.
     public internal(set) var isProven = false
     /// What is wrong, at most ``LogVerification/findingsMax`` of it.
@@ -77,11 +80,16 @@ public struct LogVerification: Sendable {
 
   /// A verification against what is published there; without a published log, against a checkpoint that is at hand.
   ///
-  /// - Parameter locks: where a publication that is under way can be waited for.
-  public init(of log: PublishedLog?, policy: CheckpointPolicy, locks: (any PublicationLocks)? = nil) {
+  /// - Parameters:
+  ///   - locks: where a publication that is under way can be waited for.
+  ///   - segments: where data lies that was detached; what none holds is missing.
+  public init(
+    of log: PublishedLog?, policy: CheckpointPolicy, locks: (any PublicationLocks)? = nil, segments: LogSegments? = nil
+  ) {
     self.log = log
     self.policy = policy
     self.locks = locks
+    self.segments = segments
   }
 
   /// Recomputes somebody's entries. It goes on until the first that cannot be what was published.
@@ -107,6 +115,7 @@ public struct LogVerification: Sendable {
     // What has the root of a checkpoint, and of one that was published.
     var (tree, good, agreed) = (MerkleFrontier(), MerkleFrontier(), MerkleFrontier())
     var redactions = Redactions()
+    var detached = DetachedEntries(in: segments)
     // An export may end before what is published does: only a whole log can say what is wrong there.
     var published = try await PublishedFiles(of: given == nil ? log : nil)
     var sizes = expected.keys.filter { $0 > 0 }.sorted()[...]
@@ -135,6 +144,7 @@ public struct LogVerification: Sendable {
           return report
         }
         redactions.take(entry)
+        try await detached.take(entry, &report)
         tree.append(.leaf(entry.leaf))
         report.entries = tree.size
         guard tree.size == sizes.first, let checkpoint = expected[tree.size] else { continue }
@@ -168,7 +178,8 @@ public struct LogVerification: Sendable {
     } else {
       report.isProven = good.size > 0 && good.size == min(end, tree.size)
     }
-    if report.findings.contains(where: { $0.kind == .data }) { report.isProven = false }
+    try await detached.finish(&report)
+    if report.findings.contains(where: { $0.kind == .data || $0.kind == .missing }) { report.isProven = false }
     for (place, position) in try await redactions.unfounded(in: entries) {
       report.isProven = false
       report.add(
@@ -307,7 +318,7 @@ private struct Redactions {
   private var redacted: Set<EventPlace> = []
 
   mutating func take(_ entry: LogEntry) {
-    if entry.dataFits == nil, let place = entry.place { withoutData[place] = entry.position }
+    if entry.dataFits == nil, !entry.isDetached, let place = entry.place { withoutData[place] = entry.position }
     if let place = entry.redacts { redacted.insert(place) }
   }
 
@@ -317,5 +328,58 @@ private struct Redactions {
     guard !open.isEmpty else { return [] }
     for place in try await entries.redactedSince(Set(open.keys)) { open[place] = nil }
     return open.map { ($0.key, $0.value) }.sorted { $0.1 < $1.1 }
+  }
+}
+
+/// Entries whose data a segment is to hold, of one segment at a time.
+private struct DetachedEntries {
+  private let segments: LogSegments?
+  private var number: Int64 = -1
+  private var leaves: [Int64: MerkleHash] = [:]
+
+  init(in segments: LogSegments?) { self.segments = segments }
+
+  mutating func take(_ entry: LogEntry, _ report: inout LogVerification.Report) async throws {
+    guard entry.isDetached else { return }
+    report.detached += 1
+    guard let segments else {
+      return report.add(
+        .missing, at: entry.position,
+        "The data of the event at position \(entry.position) was detached, and no segments are at hand.")
+    }
+    let number = segments.number(holding: entry.position)
+    if number != self.number { try await finish(&report) }
+    self.number = number
+    leaves[entry.position] = .leaf(entry.leaf)
+  }
+
+  /// Looks for the data of those that were taken.
+  mutating func finish(_ report: inout LogVerification.Report) async throws {
+    guard let segments, let first = leaves.keys.min() else { return }
+    var open = leaves
+    leaves = [:]
+    do {
+      var reader = try await SegmentReader(of: segments, number)
+      while !open.isEmpty, let entry = try await reader.next() {
+        guard let leaf = open.removeValue(forKey: entry.position) else { continue }
+        if leaf != .leaf(entry.leaf) || entry.dataFits == false {
+          report.add(
+            .data, at: entry.position,
+            "\(reader.path) does not hold the data that the event at position \(entry.position) had: \(entry.name).")
+        } else if entry.dataFits == nil {
+          open[entry.position] = leaf
+        }
+        if entry.position == reader.header.last { break }
+      }
+      guard let position = open.keys.min() else { return }
+      report.add(
+        .missing, at: position,
+        "The data of \(open.count == 1 ? "an event" : "\(open.count) events") was detached, and \(reader.path) does not hold it; the "
+          + "first is at position \(position).")
+    } catch let error as AuditError where error.code == .segment {
+      report.add(
+        .missing, at: first,
+        "The data of \(open.count) events from position \(first) on was detached. \(error)")
+    }
   }
 }

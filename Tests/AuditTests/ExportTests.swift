@@ -1,7 +1,6 @@
 import Foundation
 import Ledger
 import Postgres
-import Synchronization
 import TestSupport
 import Testing
 import Transparency
@@ -22,13 +21,8 @@ struct ExportTests {
       }
       try await test.publish()
       try await test.append(7)
-      let file = test.folder.appending(path: "export.log").path
-      let bytes = Mutex<[UInt8]>([])
-      let checkpoint = try await LogExport(of: test.ledger, log: test.log, policy: test.policy).run { piece in
-        bytes.withLock { $0 += piece }
-      }
+      let (file, checkpoint) = try await test.export()
       #expect(checkpoint.size == 300)
-      try Data(bytes.withLock { $0 }).write(to: URL(fileURLWithPath: file))
       try await body(test, file)
     }
   }
@@ -144,8 +138,7 @@ struct ExportTests {
     try await Self.with { test, _ in
       try await test.tamper(
         "UPDATE ledger.event SET principal = 'mallory' WHERE workspace = 'dev01' AND sequence = 20;")
-      let export = LogExport(of: test.ledger, log: test.log, policy: test.policy)
-      #expect(try await auditCode { _ = try await export.run { _ in } } == .forked)
+      #expect(try await auditCode { _ = try await test.export() } == .forked)
     }
   }
 }

@@ -1,7 +1,6 @@
 import Foundation
 import Ledger
 import Postgres
-import Synchronization
 import Testing
 import Transparency
 
@@ -28,16 +27,6 @@ struct RecoverTests {
       """)
   }
 
-  private static func export(_ test: AuditedLedger) async throws -> String {
-    let file = test.folder.appending(path: "export-\(UUID().uuidString).log").path
-    let bytes = Mutex<[UInt8]>([])
-    _ = try await LogExport(of: test.ledger, log: test.log, policy: test.policy).run { piece in
-      bytes.withLock { $0 += piece }
-    }
-    try Data(bytes.withLock { $0 }).write(to: URL(fileURLWithPath: file))
-    return file
-  }
-
   /// Some publications of two workspaces, one event redacted, and the export of all.
   private static func with(_ body: (AuditedLedger, _ export: String) async throws -> Void) async throws {
     try await AuditedLedger.with { test in
@@ -49,7 +38,7 @@ struct RecoverTests {
         try session.query("SELECT ledger.redact('dev01', 50, 'a name'), ledger.redact('dev01', 600, 'another')")
       }
       try await test.publish()
-      try await body(test, try await export(test))
+      try await body(test, try await test.export().file)
     }
   }
 
@@ -135,7 +124,7 @@ struct RecoverTests {
     try await AuditedLedger.with { test in
       try await test.append(300)
       try await test.publish()
-      let export = try await Self.export(test)
+      let export = try await test.export().file
       try await test.append(300)
       try await test.publish()
       try await Self.setBack(test, to: 200)
@@ -212,7 +201,7 @@ struct RecoverTests {
         try session.query("SELECT ledger.redact('dev01', 50, 'a name')")
       }
       try await test.publish()
-      let export = try await Self.export(test)
+      let export = try await test.export().file
       try await Self.setBack(test, to: 100)
       let (data, salt) = try #require(backup.first)
       try await test.tamper(

@@ -4,8 +4,8 @@
 usage: verify.py FILE VERIFIER_KEY [--at TIME]
 
 FILE is what `marketplace audit export` wrote, the whole log: for each event its leaf and, below it, its data; then an empty
-line and the signed checkpoint. Or what `marketplace audit bundle` wrote, a ZIP archive with the events of one model, each
-with its proof. VERIFIER_KEY is what `marketplace audit keygen` printed: NAME+ID+KEY.
+line and the signed checkpoint. Or a segment, which is the same of some of its positions, behind a line that proves them. Or
+what `marketplace audit bundle` wrote, a ZIP archive with the events of one model, each with its proof. VERIFIER_KEY is what `marketplace audit keygen` printed: NAME+ID+KEY.
 
 Ends with 0 when the checkpoint is signed by that key, its root is that of the leaves (RFC 6962), all data has the hash that
 its leaf gives it or was redacted by another event, and no event of a bundle's model and workspace is left out before its last
@@ -24,7 +24,7 @@ import json
 import re
 import sys
 import zipfile
-from typing import Any
+from typing import Any, BinaryIO
 
 # Ed25519 as RFC 8032, section 5.1 and appendix A, define it: slow, and short enough to be read.
 
@@ -183,18 +183,24 @@ def check_note(note: bytes, key: str) -> tuple[str, int, bytes]:
     return origin, int(size), base64.b64decode(root, validate=True)
 
 
-def verify_export(path: str, key: str) -> str:
+def read_events(file: BinaryIO, before: int) -> tuple[Tree, int, Redactions]:
+    """The tree of the events up to an empty line, and how many have data; the first stands after so many others."""
     tree, checked, redactions = Tree(), 0, Redactions()
+    while (leaf := file.readline()) != b"\n":
+        data = file.readline()
+        if not data.endswith(b"\n"):
+            raise Malformed(f"the file ends within event {before + tree.size + 1}: it is cut short")
+        tree.append(leaf[:-1])
+        values = leaf_values(leaf, before + tree.size)
+        has_data = check_data(json.loads(data), values)
+        redactions.take(values, has_data)
+        checked += has_data
+    return tree, checked, redactions
+
+
+def verify_export(path: str, key: str) -> str:
     with open(path, "rb") as export:
-        while (leaf := export.readline()) != b"\n":
-            data = export.readline()
-            if not data.endswith(b"\n"):
-                raise Malformed(f"the export ends within event {tree.size + 1}: it is cut short")
-            tree.append(leaf[:-1])
-            values = leaf_values(leaf, tree.size)
-            has_data = check_data(json.loads(data), values)
-            redactions.take(values, has_data)
-            checked += has_data
+        tree, checked, redactions = read_events(export, 0)
         origin, size, root = check_note(export.read(), key)
     redactions.check()
     if tree.size != size:
@@ -204,11 +210,35 @@ def verify_export(path: str, key: str) -> str:
     return f"{origin}: {size} events have the signed root {root.hex()}, and {checked} the data that was recorded"
 
 
+def verify_segment(path: str, key: str) -> str:
+    """A complete subtree is to the levels above it what a leaf is to the whole tree."""
+    with open(path, "rb") as segment:
+        header = json.loads(segment.readline())
+        first, last = header["first"], header["last"]
+        tree, checked, redactions = read_events(segment, first - 1)
+        origin, size, root = check_note(segment.read(), key)
+    count = last - first + 1
+    if tree.size != count or count & (count - 1) or (first - 1) % count or not 1 <= first <= last <= size:
+        raise Wrong(f"the segment has {tree.size} events, which are not positions {first} to {last} of {size}")
+    proof = [base64.b64decode(sibling, validate=True) for sibling in header["hashes"]]
+    if root_above(tree.root(), (first - 1) // count, (size - 1) // count + 1, proof) != root:
+        raise Wrong(f"the proof of positions {first} to {last} does not lead to the signed root")
+    return (
+        f"{origin}: {count} events, positions {first} to {last}, are in the log of {size} events with the signed root {root.hex()}, and "
+        f"{checked} have the data that was recorded; that {len(redactions.without_data)} were redacted, events of other segments say"
+    )
+
+
 def proven_root(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
-    """The root that an inclusion proof leads to (RFC 9162, section 2.1.3.2)."""
+    """The root that the inclusion proof of a leaf leads to."""
+    return root_above(hashlib.sha256(b"\0" + leaf).digest(), index, size, proof)
+
+
+def root_above(node: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
+    """The root that a proof leads to from the hash of a leaf (RFC 9162, section 2.1.3.2)."""
     if not 0 <= index < size:
         raise Wrong(f"position {index + 1} is not within the checkpoint's {size} events")
-    node, place, last = hashlib.sha256(b"\0" + leaf).digest(), index, size - 1
+    place, last = index, size - 1
     for sibling in proof:
         if len(sibling) != 32 or last == 0:
             raise Wrong(f"the proof of position {index + 1} has not the length or the hashes that it must have")
@@ -355,6 +385,12 @@ def verify_bundle(path: str, key: str, at: str | None) -> str:
     return "\n".join(lines)
 
 
+def is_segment(path: str) -> bool:
+    """Its first line is an object; that of an export is a leaf."""
+    with open(path, "rb") as file:
+        return file.read(1) == b"{"
+
+
 def moment(text: str) -> str:
     """A time as leaves have it."""
     match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?Z)?", text)
@@ -378,6 +414,8 @@ def main() -> int:
             print(verify_bundle(path, key, at))
         elif at is not None:
             raise Malformed("--at is asked of a bundle")
+        elif is_segment(path):
+            print(verify_segment(path, key))
         else:
             print(verify_export(path, key))
     except Wrong as error:

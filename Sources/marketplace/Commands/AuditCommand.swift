@@ -17,7 +17,7 @@ struct AuditCommand: AsyncParsableCommand {
       """,
     subcommands: [
       KeyGen.self, Keys.self, Seal.self, Verify.self, Export.self, Prove.self, Consistency.self, Bundle.self,
-      Recover.self,
+      Recover.self, Segments.self,
     ])
 
   /// `marketplace audit keygen`
@@ -174,7 +174,7 @@ struct AuditCommand: AsyncParsableCommand {
       var checkpoints: Int
       var newest_size: Int64?
       var newest_root: String?
-      var unpublished: Int64
+      var unpublished, detached: Int64
       var findings_count: Int
       var findings: [Finding]
 
@@ -196,7 +196,7 @@ struct AuditCommand: AsyncParsableCommand {
           JSON(
             exit_code: status.rawValue, events: report.entries, checkpoints: report.checkpoints,
             newest_size: report.newest?.size, newest_root: report.newest?.root.base64, unpublished: report.unpublished,
-            findings_count: report.findingsCount,
+            detached: report.detached, findings_count: report.findingsCount,
             findings: report.findings.map {
               JSON.Finding(kind: $0.kind.rawValue, position: $0.position, message: $0.message)
             }))
@@ -210,8 +210,9 @@ struct AuditCommand: AsyncParsableCommand {
       guard let export else {
         return try await Workplace.use(settings, options: options) { place in
           let locks = PostgresPublicationLocks(place.pool)
-          var report = try await LogVerification(of: log, policy: keys.policy, locks: locks)
-            .run(LedgerEntries(place.ledger))
+          var report = try await LogVerification(
+            of: log, policy: keys.policy, locks: locks, segments: try settings.segments()
+          ).run(LedgerEntries(place.ledger))
           // Of tables beside events that are wrong themselves nothing can be said.
           if !logOnly, report.findingsCount == 0 { try await Self.compareProjections(place, &report) }
           return report
@@ -248,7 +249,9 @@ struct AuditCommand: AsyncParsableCommand {
       }
       let events = Sentence.count(Int(report.entries), "event")
       let held = "held against \(Sentence.count(report.checkpoints, "checkpoint"))"
-      let rest = report.unpublished == 0 ? "" : ", \(report.unpublished) of them under none yet"
+      let rest =
+        (report.unpublished == 0 ? "" : ", \(report.unpublished) of them under none yet")
+        + (report.detached == 0 ? "" : ", the data of \(report.detached) in segments")
       Console.data(
         report.findingsCount == 0
           ? "  \(events) \(held)\(rest): all is as it was published"
@@ -283,7 +286,8 @@ struct AuditCommand: AsyncParsableCommand {
       do {
         checkpoint = try await Workplace.use(settings, options: options) { place in
           try await LogExport(
-            of: place.ledger, log: try settings.publishedLog(try settings.storage()), policy: keys.policy
+            of: place.ledger, log: try settings.publishedLog(try settings.storage()), policy: keys.policy,
+            segments: try settings.segments()
           ).run { try output.write($0) }
         }
         try output.finish()

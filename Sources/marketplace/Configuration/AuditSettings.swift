@@ -67,12 +67,23 @@ extension Settings {
   /// - Throws: ``Failure`` for a folder that is none.
   func publishedLog(_ storage: any ExternalStorage) throws -> PublishedLog {
     let folder = file.audit?.folder ?? PublishedLog.folder
-    guard folder.wholeMatch(of: /[a-z0-9][a-z0-9-]{0,62}/) != nil, folder != "exports" else {
+    guard folder.wholeMatch(of: /[a-z0-9][a-z0-9-]{0,62}/) != nil, folder != "exports",
+      folder != LogSegments.folder
+    else {
       throw Failure(
         .usage, "audit_folder",
-        "audit: folder '\(folder)': a folder of external storage, of up to 63 of a-z, 0-9 and -, other than exports.")
+        "audit: folder '\(folder)': a folder of external storage, of up to 63 of a-z, 0-9 and -, other than exports and segments."
+      )
     }
     return PublishedLog(in: storage, folder: folder)
+  }
+
+  /// The segments of the log, in external storage.
+  ///
+  /// - Throws: ``Failure``, as ``auditKeys(signs:)``; `StorageError`.
+  func segments() throws -> LogSegments {
+    let storage = try storage()
+    return LogSegments(in: storage, log: try publishedLog(storage), policy: try auditKeys().policy)
   }
 
   /// A signing key, from a file that nobody else may read.

@@ -60,7 +60,8 @@ struct Evidence {
   ) async throws -> Evidence {
     let storage = try settings.storage()
     let log = try settings.publishedLog(storage)
-    let recorded = try await events(of: reference, upTo: position, place.ledger)
+    var detached = DetachedData(in: LogSegments(in: storage, log: log, policy: keys.policy))
+    let recorded = try await detached.filled(try await events(of: reference, upTo: position, place.ledger))
     let proofs = try await LogProofs(of: log, policy: keys.policy).inclusions(of: recorded.compactMap(\.position))
     guard let note = proofs.first?.checkpoint else {
       throw Failure(.failed, "unknown_model", "There is no event of that model up to position \(position).")

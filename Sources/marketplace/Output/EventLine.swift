@@ -22,16 +22,18 @@ struct EventLine {
     var principal: String
     var run: String?
     var cause: String?
+    var detached: Bool?
   }
 
-  /// The line. Redacted data is `null`.
+  /// The line. Redacted data is `null`, and so is data that only a segment holds, which `detached` says.
   func json() throws -> String {
     let envelope = Envelope(
       workspace: event.workspace, sequence: event.sequence, position: event.position, stream: event.stream,
       version: event.version, id: event.id.uuidString.lowercased(), type: event.type,
       type_version: event.typeVersion, recorded_at: event.recordedAt.rfc3339,
       occurred_at: event.occurredAt?.rfc3339, principal: event.principal,
-      run: event.run?.uuidString.lowercased(), cause: event.cause.map { "\($0.workspace)/\($0.sequence)" })
+      run: event.run?.uuidString.lowercased(), cause: event.cause.map { "\($0.workspace)/\($0.sequence)" },
+      detached: event.isDetached ? true : nil)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let text = String(decoding: try encoder.encode(envelope), as: UTF8.self)

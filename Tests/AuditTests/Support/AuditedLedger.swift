@@ -2,6 +2,7 @@ import Foundation
 import Ledger
 import Postgres
 import Storage
+import Synchronization
 import TestSupport
 import Transparency
 
@@ -19,6 +20,8 @@ struct AuditedLedger: Sendable {
   let policy: CheckpointPolicy
 
   var log: PublishedLog { PublishedLog(in: storage) }
+  /// Of 256 events each.
+  var segments: LogSegments { LogSegments(in: storage, log: log, policy: policy, level: 8) }
 
   private static let template = Task {
     let database = try await TestCluster.createDatabase()
@@ -83,7 +86,18 @@ struct AuditedLedger: Sendable {
   func publish() async throws -> LogPublisher.Outcome { try await publisher().publish() }
 
   func verify() async throws -> LogVerification.Report {
-    try await LogVerification(of: log, policy: policy).run(LedgerEntries(ledger))
+    try await LogVerification(of: log, policy: policy, segments: segments).run(LedgerEntries(ledger))
+  }
+
+  /// Writes an export into a file.
+  func export() async throws -> (file: String, checkpoint: Checkpoint) {
+    let file = folder.appending(path: "export-\(UUID().uuidString).log").path
+    let bytes = Mutex<[UInt8]>([])
+    let checkpoint = try await LogExport(of: ledger, log: log, policy: policy, segments: segments).run { piece in
+      bytes.withLock { $0 += piece }
+    }
+    try Data(bytes.withLock { $0 }).write(to: URL(fileURLWithPath: file))
+    return (file, checkpoint)
   }
 
   /// What an administrator of the database can do who drops the triggers first.

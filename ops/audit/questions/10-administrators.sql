@@ -1,4 +1,4 @@
--- Question 10: what administrators did to the log: redactions, a new log after a loss, and changes of the schema it lies in.
+-- Question 10: what administrators did to the log: redactions, data moved to segments, a new log after a loss, and changes of the schema it lies in.
 --
 --   psql -v at='2026-03-01T00:00:00Z' -f ops/audit/questions/10-administrators.sql
 --
@@ -15,6 +15,11 @@ union all
 select e.recorded_at, e.principal, 'opened a new log', e.data::text, e.workspace || '/' || e.sequence
 from ledger.events e
 where e.type = 'LogReopened' and e.recorded_at <= :'at'::timestamptz
+union all
+select e.recorded_at, e.principal, case e.type when 'DataDetached' then 'moved data to a segment' else 'brought data back' end,
+  e.data::text, e.workspace || '/' || e.sequence
+from ledger.events e
+where e.type in ('DataDetached', 'DataAttached') and e.recorded_at <= :'at'::timestamptz
 union all
 select m.applied_at, m.applied_by, 'migrated to ' || m.name, 'SHA-256 ' || encode(m.sha256, 'hex'), null
 from migrations.applied m

@@ -28,6 +28,7 @@ SIZES = {"full": (100_000, 1_000_000, 5_000_000), "million": (100_000, 1_000_000
 # More rounds where they are cheap.
 ROUNDS = {"full": (5, 3, 1), "million": (3, 3), "short": (3, 3)}
 EVENTS_A_CALL = 250
+SEGMENT_EVENTS = 65_536
 ORIGIN = "bench.example/log"
 RANDOM_POSITIONS = 5
 DATABASE = "projected"
@@ -130,8 +131,48 @@ class Bench:
         middle = self.count // 2
         tile = self.storage / f"log/tile/entries/{self.tile(middle // 256)}"
         self.figure("one proof", lambda: self.program("audit", "prove", str(middle)), lambda: self.hashed(tile), max(rounds, 5))
+        self.segments(rounds)
         self.fold(rounds, middle)
         leaves.unlink()
+
+    def segments(self, rounds: int) -> None:
+        """Written anew beside a COPY of the same rows into a file; then what they hold leaves the database, and comes back."""
+        full = self.count // SEGMENT_EVENTS
+        if full == 0:
+            return
+        rows = (f"select e.* from ledger.sealed_events(0, {full * SEGMENT_EVENTS}) e")
+        copy = self.folder / "copy"
+
+        def copied() -> None:
+            with copy.open("wb") as file:
+                subprocess.run(["psql", self.cluster.conninfo(DATABASE), "-qAt", "-c", f"copy ({rows}) to stdout"], check=True, stdout=file)
+            self.hashed(copy)
+
+        self.figure(f"{full} segments written", lambda: self.program("audit", "segments", "write"), copied, rounds,
+                    before=lambda: shutil.rmtree(self.storage / "segments", ignore_errors=True))
+        copy.unlink()
+        self.program("audit", "segments", "write")
+        size = "select sum(pg_total_relation_size(inhrelid)) from pg_inherits where inhparent = 'ledger.event'::regclass"
+        self.owner.run("vacuum full ledger.event")
+        before = int(self.owner.run(size)[0][0])
+        start = time.perf_counter()
+        self.program("audit", "segments", "detach", "--before", str(self.count))
+        detached = time.perf_counter() - start
+        gone = int(self.owner.run("select count(*) from ledger.event where data is null and salt is not null")[0][0])
+        self.owner.run("vacuum full ledger.event")
+        after = int(self.owner.run(size)[0][0])
+        self.program("audit", "seal")
+        self.program("audit", "verify", "--log-only")
+        start = time.perf_counter()
+        self.program("audit", "segments", "attach")
+        print(f"  {gone:,} events detached in {detached:.1f} s, attached in {time.perf_counter() - start:.1f} s: "
+              f"{before:,} bytes of events, {after:,} without their data", flush=True)
+        self.figures.append({"name": f"bytes of events with {gone:,} of {self.count:,} detached", "ours": after, "baseline": before,
+                             "unit": "bytes", "ratio": round(after / before, 3), "goal": None, "met": None})
+        self.program("audit", "seal")
+        self.owner.run("vacuum full ledger.event")
+        self.owner.run("vacuum analyze")
+        self.count = int(self.owner.run("select max(last_position) from ledger.seal")[0][0])
 
     @staticmethod
     def tile(index: int) -> str:

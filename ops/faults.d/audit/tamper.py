@@ -182,6 +182,16 @@ def take_data_away(ground: Ground, position: int) -> Wanted:
     return Wanted(("data_missing",), position)
 
 
+def feign_detachment(ground: Ground, position: int) -> Wanted:
+    """Data taken away as a detachment leaves it, and said in the log: no segment holds it."""
+    workspace, sequence = place(ground, position)
+    ground.as_superuser(f"update ledger.event set data = null where {where(workspace, sequence)}",
+                        "insert into ledger.event_type values ('DataDetached') on conflict do nothing",
+                        f"select ledger.append_one('{workspace}', 'segments', null, gen_random_uuid(), 'DataDetached', null, null, "
+                        f"'{{\"first\":{sequence},\"last\":{sequence},\"segment\":0}}', null, null, null, null)")
+    return Wanted(("data_missing",), position)
+
+
 def delete_event(ground: Ground, position: int) -> Wanted:
     ground.as_superuser(f"delete from ledger.event where {where(*place(ground, position))}")
     return Wanted(("deleted",), position)
@@ -375,7 +385,7 @@ def two_histories(ground: Ground, position: int) -> Wanted:
 
 HARMS: dict[str, Callable[[Ground, int], Wanted]] = {
     "a payload edited": edit_data, "a payload edited with its hash": edit_payload, "a principal edited": edit_principal,
-    "edited, and all after it rewritten": edit_and_rewrite, "data taken away without a redaction": take_data_away,
+    "edited, and all after it rewritten": edit_and_rewrite, "data taken away without a redaction": take_data_away, "data taken away as if a segment held it": feign_detachment,
     "deleted from the middle": delete_event, "deleted from the middle, and closed up": delete_and_close,
     "the tail deleted": delete_tail, "two swapped": swap, "a back-dated event inserted": insert_back_dated,
     "replaced by a shorter valid log": shorter_history, "an older backup restored": older_backup,
