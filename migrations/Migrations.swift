@@ -61,5 +61,6 @@ public enum Migrations {
     Migration("m0026-projection-positions", PackageResources.m0026_projection_positions_sql),
     Migration("m0027-pages-by-key", PackageResources.m0027_pages_by_key_sql),
     Migration("m0028-segments", PackageResources.m0028_segments_sql),
+    Migration("m0029-readers", PackageResources.m0029_readers_sql),
   ]
 }
