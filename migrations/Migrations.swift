@@ -62,5 +62,6 @@ public enum Migrations {
     Migration("m0027-pages-by-key", PackageResources.m0027_pages_by_key_sql),
     Migration("m0028-segments", PackageResources.m0028_segments_sql),
     Migration("m0029-readers", PackageResources.m0029_readers_sql),
+    Migration("m0030-own-types", PackageResources.m0030_own_types_sql),
   ]
 }

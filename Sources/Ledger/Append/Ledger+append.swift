@@ -20,21 +20,26 @@ extension Ledger {
       return try await append(event, workspace, run, principal)
     }
     let batch = Batch(events)
-    return try await ask { session in
-      let rows = try session.query(
-        """
-        SELECT sequences, appended, replayed, recorded_at
-        FROM ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-        """,
-        [
-          workspace, batch.streams, batch.expected, batch.ids, batch.types, batch.typeVersions,
-          batch.occurredAt, batch.data, batch.causeWorkspaces, batch.causeSequences, run, principal,
-        ])
-      guard let row = rows.first else { throw Self.noAnswer }
-      return AppendResult(
-        sequences: try row.ints("sequences").map { Int64($0) }, appended: try row.int("appended"),
-        replayed: try row.int("replayed"), recordedAt: try row.timestamp("recorded_at"))
-    }
+    return try await ask { session in try Self.append(batch, workspace, run, principal, session) }
+  }
+
+  /// Appends within whatever transaction the session is in.
+  static func append(
+    _ batch: Batch, _ workspace: String, _ run: UUID?, _ principal: String?, _ session: Session
+  ) throws -> AppendResult {
+    let rows = try session.query(
+      """
+      SELECT sequences, appended, replayed, recorded_at
+      FROM ledger.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+      """,
+      [
+        workspace, batch.streams, batch.expected, batch.ids, batch.types, batch.typeVersions,
+        batch.occurredAt, batch.data, batch.causeWorkspaces, batch.causeSequences, run, principal,
+      ])
+    guard let row = rows.first else { throw noAnswer }
+    return AppendResult(
+      sequences: try row.ints("sequences").map { Int64($0) }, appended: try row.int("appended"),
+      replayed: try row.int("replayed"), recordedAt: try row.timestamp("recorded_at"))
   }
 
   /// Appends events in calls of at most `size`, one after the other. Each call is a transaction of its own: after
@@ -89,7 +94,7 @@ extension Ledger {
 }
 
 /// Events as the arrays that `ledger.append` takes; what no event has is null as a whole.
-private struct Batch: Sendable {
+struct Batch: Sendable {
   var streams: [String]
   var expected: [Int64?]?
   var ids: [UUID]

@@ -36,6 +36,65 @@ struct JSONCheck {
     try result.get()
   }
 
+  /// The members of a text that is one JSON object, each with the bytes that its value stands in. What stands below is
+  /// checked as ``check(_:)`` does, as one level less deep.
+  ///
+  /// - Throws: ``JSONFault`` for the first fault.
+  static func members(of text: [UInt8]) throws(JSONFault) -> [(key: String, value: Range<Int>)] {
+    let result: Result<[(key: String, value: Range<Int>)], JSONFault> = text.withUnsafeBufferPointer { bytes in
+      var check = JSONCheck(bytes: bytes)
+      check.depth = -1
+      do throws(JSONFault) {
+        return .success(try check.topMembers())
+      } catch {
+        return .failure(error)
+      }
+    }
+    return try result.get()
+  }
+
+  private mutating func topMembers() throws(JSONFault) -> [(key: String, value: Range<Int>)] {
+    skipSpace()
+    guard peek == UInt8(ascii: "{") else { throw fault("it is not a JSON object") }
+    try descend()
+    var members: [(key: String, value: Range<Int>)] = []
+    if try !endsAtOnce(UInt8(ascii: "}")) {
+      repeat {
+        skipSpace()
+        let start = at
+        guard peek == UInt8(ascii: "\"") else { throw fault("a key was expected") }
+        let key = String(decoding: try string(keep: true), as: UTF8.self)
+        guard !members.contains(where: { $0.key.utf8.elementsEqual(key.utf8) }) else {
+          throw fault("a key stands twice in one object", at: start)
+        }
+        skipSpace()
+        guard take(UInt8(ascii: ":")) else { throw fault("a colon was expected") }
+        skipSpace()
+        let first = at
+        try value()
+        members.append((key, first..<at))
+        skipSpace()
+      } while take(UInt8(ascii: ","))
+      guard take(UInt8(ascii: "}")) else { throw fault("a comma or the end of the object was expected") }
+    }
+    skipSpace()
+    guard at == bytes.count else { throw fault("something follows the object") }
+    return members
+  }
+
+  /// Whether a text is a JSON number within the bounds of the ledger.
+  static func isNumber(_ text: String) -> Bool {
+    Array(text.utf8).withUnsafeBufferPointer { bytes in
+      var check = JSONCheck(bytes: bytes)
+      do throws(JSONFault) {
+        try check.number()
+        return check.at == bytes.count
+      } catch {
+        return false
+      }
+    }
+  }
+
   private init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
   private mutating func document() throws(JSONFault) {

@@ -85,67 +85,6 @@ struct EventsCommand: AsyncParsableCommand {
     }
   }
 
-  /// `marketplace events append`
-  struct Append: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "append", abstract: "Append one event.",
-      discussion: """
-        Giving the same --id again is harmless: the event keeps its sequence. For example:
-          marketplace events append dev01 --stream evaluation/nightly --type acme.Evaluated '{"auc":0.91}'
-        """)
-    @OptionGroup var options: GlobalOptions
-
-    @Argument(help: "The workspace.") var workspace: String
-    @Argument(help: "The data, a JSON object; '-' or nothing reads standard input.") var json: String?
-    @Option(help: "The stream.") var stream: String
-    @Option(help: "The type, under a prefix of your own.") var type: String
-    @Option(help: "The event's id, a UUID of your choice; random when left out.") var id: String?
-    @Option(help: "The stream's version this was decided on; refused when it has moved.") var expectedVersion: Int64?
-    @Option(help: "When it happened, RFC 3339.") var occurredAt: String?
-
-    func validate() throws {
-      if let id, UUID(uuidString: id) == nil { throw ValidationError("--id takes a UUID.") }
-      if let occurredAt, Timestamp(rfc3339: occurredAt) == nil {
-        throw ValidationError("--occurred-at takes RFC 3339, such as 2026-03-01T00:00:00Z.")
-      }
-    }
-
-    private struct JSON: Encodable {
-      var schema = "marketplace.append/1"
-      var workspace: String
-      var sequence: Int64
-      var id: String
-      var replayed: Bool
-    }
-
-    func run() async throws {
-      let eventID = id.flatMap { UUID(uuidString: $0) } ?? UUID()
-      let occurred = occurredAt.flatMap { Timestamp(rfc3339: $0) }
-      let text = try json.flatMap { $0 == "-" ? nil : $0 } ?? Self.standardInput()
-      let event = NewEvent(
-        stream: stream, expectedVersion: expectedVersion, id: eventID, type: type, occurredAt: occurred, data: text,
-        cause: nil)
-      let result = try await Workplace.use(try Settings(options), options: options) { place in
-        try await place.ledger.append([event], to: workspace, run: nil)
-      }
-      let sequence = result.sequences[0]
-      switch options.output {
-      case .json:
-        try JSONOutput.print(
-          JSON(
-            workspace: workspace, sequence: sequence, id: eventID.uuidString.lowercased(),
-            replayed: result.replayed > 0))
-      case .table:
-        Console.data("  \(workspace)/\(sequence)\(result.replayed > 0 ? "  (was there already)" : "")")
-      }
-    }
-
-    private static func standardInput() throws -> String {
-      let bytes = try FileHandle.standardInput.read(upToCount: EventRules.dataBytesMax + 1) ?? Data()
-      return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-    }
-  }
-
   /// `marketplace events tail`
   struct Tail: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
