@@ -80,11 +80,14 @@ let package = Package(
     .target(
       name: "Verifier", path: "ops/audit", exclude: ["questions"], resources: [.embedInCode("verify.py")],
       swiftSettings: strict),
+    .target(
+      name: "TableWriter", path: "ops/lakehouse", resources: [.embedInCode("write_tables.py")], swiftSettings: strict),
+    .target(name: "Lakehouse", dependencies: ["Postgres", "TableWriter"], swiftSettings: strict),
     .executableTarget(
       name: "marketplace",
       dependencies: [
-        "Artifacts", "Audit", "Catalog", "Ledger", "Marketplace", "Postgres", "Registry", "Storage", "Transfer",
-        "Transparency", "Verifier", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Artifacts", "Audit", "Catalog", "Lakehouse", "Ledger", "Marketplace", "Postgres", "Registry", "Storage",
+        "Transfer", "Transparency", "Verifier", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strict),

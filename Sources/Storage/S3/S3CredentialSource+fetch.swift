@@ -11,7 +11,7 @@ extension S3CredentialSource {
   /// The credentials, from their source.
   ///
   /// - Throws: ``StorageError`` with `.notAuthenticated` that names the source and what it lacks, never a secret.
-  func credentials() async throws -> S3Credentials {
+  public func credentials() async throws -> S3Credentials {
     let credentials =
       switch self {
       case .fixed(let credentials): credentials

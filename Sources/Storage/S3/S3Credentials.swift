@@ -2,8 +2,10 @@
 public struct S3Credentials: Sendable, Hashable {
   /// The key's name, which is no secret.
   public let accessKeyID: String
-  let secretAccessKey: String
-  let sessionToken: String?
+  /// The secret. For a program that signs by itself; never for a log.
+  public let secretAccessKey: String
+  /// What goes with temporary ones.
+  public let sessionToken: String?
   /// When they end, in seconds since 1970; `nil` when that is not known.
   let expiration: Double?
 

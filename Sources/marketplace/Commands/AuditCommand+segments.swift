@@ -51,7 +51,7 @@ extension AuditCommand {
       static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "Every segment that is full: whether it is written, and how much of it is detached.",
-        discussion: "For example: marketplace audit segments")
+        discussion: "For example: marketplace audit segments list")
       @OptionGroup var options: GlobalOptions
 
       func run() async throws {

@@ -12,6 +12,7 @@ struct Configuration: Decodable {
   var marketplace: Target?
   var concurrency: Concurrency?
   var audit: AuditSettings?
+  var lakehouse: LakehouseSettings?
 
   /// What counts as promoted.
   struct Promoted: Decodable {
@@ -70,6 +71,7 @@ struct Configuration: Decodable {
 
   static let keys: Set<String> = [
     "database", "data", "storage", "promoted", "workspaces", "marketplace", "concurrency", "audit",
+    "lakehouse",
   ]
 }
 
@@ -117,6 +119,7 @@ extension Configuration {
     try checkArtifacts(of: root["marketplace"], place: "marketplace: ", path: path)
     try check(root["concurrency"], known: Concurrency.keys, place: "concurrency: ", path: path)
     try check(root["audit"], known: AuditSettings.keys, place: "audit: ", path: path)
+    try check(root["lakehouse"], known: LakehouseSettings.keys, place: "lakehouse: ", path: path)
     for (index, workspace) in ((root["workspaces"] as? [Any]) ?? []).enumerated() {
       let place = "workspaces[\(index)]: "
       try check(workspace, known: Workspace.keys, place: place, path: path)

@@ -130,6 +130,32 @@ extension Settings {
     return configuration
   }
 
+  /// How a program over object_store (the crate) gets to the external storage: its options, and variables of its
+  /// environment. Secrets are among the options.
+  ///
+  /// - Throws: `StorageError` for credentials that are not to be had.
+  func objectStore() async throws -> (options: [String: String], variables: [String: String]) {
+    guard storageURL.hasPrefix("s3://") else { return ([:], [:]) }
+    let configuration = try s3(storageURL, file.storage ?? StorageSettings(), place: "storage")
+    let credentials = try await configuration.credentials.credentials()
+    var options = [
+      "aws_access_key_id": credentials.accessKeyID, "aws_secret_access_key": credentials.secretAccessKey,
+      "aws_region": configuration.region, "aws_conditional_put": "etag",
+    ]
+    if let token = credentials.sessionToken { options["aws_session_token"] = token }
+    if let endpoint = configuration.endpoint {
+      options["aws_endpoint"] = endpoint
+      if endpoint.hasPrefix("http://") { options["aws_allow_http"] = "true" }
+      options["aws_virtual_hosted_style_request"] = "\(configuration.pathStyle == false)"
+    }
+    if case .server = configuration.encryption { options["aws_server_side_encryption"] = "AES256" }
+    if case .keyService(let key) = configuration.encryption {
+      options["aws_server_side_encryption"] = "aws:kms"
+      options["aws_sse_kms_key_id"] = key
+    }
+    return (options, configuration.caFile.map { ["SSL_CERT_FILE": $0] } ?? [:])
+  }
+
   private func encryption(_ written: StorageSettings, place: String) throws -> S3Configuration.Encryption? {
     switch (written.sse, written.sse_kms_key_id) {
     case (nil, nil): return nil

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audit
+import Lakehouse
 import Ledger
 import Marketplace
 import Postgres
@@ -32,6 +33,7 @@ enum ExitStatus: Int32 {
     case let error as StorageError: self = Self.of(error)
     case let error as DomainError: self = Self.of(error)
     case let error as AuditError: self = Self.of(error)
+    case let error as LakehouseError: self = Self.of(error)
     case is CancellationError: self = .interrupted
     default:
       switch MarketplaceCommand.exitCode(for: error) {
@@ -61,6 +63,14 @@ enum ExitStatus: Int32 {
     case .behind, .forked, .published, .segment: .integrity
     case .unknown, .key: .usage
     case .unpublished, .unreadable, .tooLarge: .failed
+    }
+  }
+
+  private static func of(_ error: LakehouseError) -> ExitStatus {
+    switch error.code {
+    case .writerMissing: .failed
+    case .writerFailed: .unavailable
+    case .behind: .integrity
     }
   }
 
