@@ -146,6 +146,39 @@ struct ContractTests {
     }
   }
 
+  @Test("a reader that has its function run by an administrator sees no more by it")
+  func lured() async throws {
+    try await Self.with { owner, _, reader in
+      let role = try await Self.lines("SELECT reader AS line FROM ledger.read_grant", owner).first ?? ""
+      try await owner.withSession { session in
+        try session.executeScript("CREATE SCHEMA lure AUTHORIZATION \(role)")
+      }
+      try await reader.withSession { session in
+        try session.executeScript(
+          """
+          SET default_transaction_read_only = off;
+          """)
+        try session.executeScript(
+          """
+          CREATE TABLE lure.loot (workspace text);
+          CREATE TABLE lure.bait (n integer);
+          INSERT INTO lure.bait SELECT generate_series(1, 10);
+          CREATE FUNCTION lure.take(integer) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$ BEGIN
+            INSERT INTO lure.loot SELECT DISTINCT workspace FROM marketplace.catalog_at(300::bigint);
+            INSERT INTO lure.loot SELECT DISTINCT workspace FROM marketplace.stage_history_at(timestamptz '2026-03-01');
+            INSERT INTO lure.loot SELECT DISTINCT workspace FROM marketplace.model_versions;
+            RETURN $1; END $$;
+          CREATE FUNCTION lure.quiet(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN lure.take($1); END $$;
+          CREATE INDEX ON lure.bait (lure.quiet(n));
+          TRUNCATE lure.loot;
+          """)
+      }
+      try await owner.withSession { try $0.execute("ANALYZE lure.bait") }
+      let loot = try await Self.lines("SELECT DISTINCT workspace AS line FROM lure.loot ORDER BY 1", owner)
+      #expect(loot.allSatisfy { $0 == "dev02" }, "\(loot)")
+    }
+  }
+
   @Test(
     "neither writes anything, reads the ledger or the caches of the jobs, or keeps the server for long; auditors read both"
   )

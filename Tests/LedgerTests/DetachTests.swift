@@ -57,6 +57,17 @@ struct DetachTests {
       }
       #expect(try await test.state(of: "SELECT ledger.detach('dev09', 1, 2, 0)") == "LG404")
       #expect(try await test.state(of: "SELECT ledger.let_detach('Nothing', '')") == "LG422")
+      // What a projection is made anew from stays, and so does what the ledger says of itself, which nobody else says.
+      for type in ["ModelDescribed", "StageTransitioned", "EventRedacted", "DataDetached"] {
+        #expect(try await test.state(of: "SELECT ledger.let_detach('\(type)', '')") == "LG400", "\(type)")
+      }
+      for type in ["DataDetached", "DataAttached"] {
+        let forged = NewEvent(stream: "segments", id: UUID(), type: type, data: #"{"first":1,"last":99}"#)
+        #expect(try await test.refusal(appending: [forged]) == .notAllowed)
+        #expect(try await test.refusal(appending: [happened(), forged]) == .notAllowed)
+      }
+      // The last of its kind that has data may not be redacted while those that it replaced have none.
+      #expect(try await test.state(of: "SELECT ledger.redact('dev01', 11, 'a name')") == "LG400")
     }
     try await Self.with(nil) { test, _ async throws in
       #expect(try await test.ledger.detach(1...13, in: "dev01", segment: 0) == 0)

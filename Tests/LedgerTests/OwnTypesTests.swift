@@ -75,12 +75,15 @@ struct OwnTypesTests {
         #"{"required":"a"}"#,
         #"{"minimum":"0"}"#, #"{"pattern":"("}"#, #"{"format":"email"}"#, #"{"anyOf":[{"type":1}]}"#, #"{"items":[1]}"#,
         "[]",
+        #"{"type":[]}"#, #"{"anyOf":[]}"#, #"{"minLength":-1}"#, #"{"required":[1]}"#, #"{"pattern":"\\bfoo"}"#,
         #"{"multipleOf":0}"#, #"{"not":{"x":1}}"#, #"{"additionalProperties":{"y":1}}"#,
       ] {
         let state = try await test.state(of: "SELECT ledger.set_event_schema('Happened', 1::smallint, '\(schema)')")
         #expect(state == "LG400", "\(schema)")
       }
       #expect(try await test.state(of: "SELECT ledger.set_event_schema('Nothing', 1::smallint, '{}')") == "LG422")
+      let early = NewEvent(stream: "s", id: UUID(), type: "Happened", data: "{}")
+      _ = try await test.ledger.append([early], to: "dev01")
       try await test.sql("SELECT ledger.set_event_schema('Happened', 1::smallint, '{\"required\":[\"a\"]}')")
       try await test.sql("SELECT ledger.set_event_schema('Happened', 1::smallint, '{ \"required\": [\"a\"] }')")
       #expect(try await test.state(of: "SELECT ledger.set_event_schema('Happened', 1::smallint, '{}')") == "LG400")
@@ -89,6 +92,9 @@ struct OwnTypesTests {
       let named = NewEvent(stream: "s", id: UUID(), type: "Happened", data: #"{"a":1}"#)
       let bare = NewEvent(stream: "s", id: UUID(), type: "Happened", data: "{}")
       _ = try await test.ledger.append([fine, named], to: "dev01")
+      // What came before its schema is known still.
+      #expect(try await test.ledger.append([early], to: "dev01").replayed == 1)
+      #expect(try await test.ledger.append([early, fine], to: "dev01").replayed == 2)
       #expect(try await test.refusal(appending: [named, fine, bare]) == .invalidEvent(index: 2, byteOffset: nil))
       #expect(try await test.refusal(appending: [bare]) == .invalidEvent(index: 0, byteOffset: nil))
     }

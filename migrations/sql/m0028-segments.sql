@@ -6,7 +6,8 @@
 set local role ledger_owner;
 
 alter table ledger.event drop constraint event_is_whole_or_redacted;
-alter table ledger.event add constraint event_has_its_salt check (data is null or salt is not null);
+alter table ledger.event add constraint event_has_its_salt check (data is null or salt is not null) not valid;
+alter table ledger.event validate constraint event_has_its_salt;
 comment on column ledger.event.data is
   'What happened: the exact JSON text that was accepted. Null once redacted, or detached into a segment; then the salt is still here.';
 
@@ -14,11 +15,21 @@ alter table ledger.event_type add column detach_by text collate "C";
 comment on column ledger.event_type.detach_by is
   'Null: data of this type stays in the database for good. Empty: it may be detached once its stream has a later event of the type. Else a key of the data: once the stream has a later event of the type with the same value there.';
 
+alter table ledger.projection add column keeps text[] not null default '{}';
+comment on column ledger.projection.keeps is
+  'Of a projection with a rebuild of its own: types whose rows it keeps when it is made anew and their data is detached.';
+
 create function ledger.let_detach(_type text, _by text) returns void
 language plpgsql
 set search_path to pg_catalog, pg_temp
 as $$
 begin
+  if _by is not null and (_type in ('EventRedacted', 'DataDetached', 'DataAttached')
+    or exists (select from ledger.projection p where p.rebuild is not null and _type = any (p.types) and _type <> all (p.keeps)))
+  then
+    perform ledger.refuse('LG400', format('Data of %s stays: the ledger or a projection is made anew from it.', _type),
+      json_build_object('type', _type), 'Only types that nothing is decided from any more, once a later event is there, may be detached.');
+  end if;
   update ledger.event_type t set detach_by = _by where t.type = _type;
   if not found then
     perform ledger.refuse('LG422', format('Event type "%s" is not registered.', left(_type, 200)), json_build_object('type', left(_type, 200)),
@@ -31,6 +42,7 @@ comment on function ledger.let_detach(text, text) is
 insert into ledger.event_type (type, type_version, description) values
   ('DataDetached', 1, 'Data of replaced events of this workspace was taken out of the database; a segment of external storage holds it. Appended by ledger.detach.'),
   ('DataAttached', 1, 'Data that had been detached is in the database again. Appended by ledger.attach.');
+update ledger.projection set keeps = array['WorkspaceObserved'] where name = 'marketplace';
 -- The state of a workspace rests on its newest observation, and on its newest complete one.
 select ledger.let_detach('WorkspaceObserved', 'outcome');
 
@@ -101,18 +113,52 @@ select ledger.change_function(p.oid::regprocedure, 'coalesce(e.data::text <> _da
 from pg_proc p where p.pronamespace = 'ledger'::regnamespace and p.proname = 'append_one';
 select ledger.change_function(p.oid::regprocedure, 'e.data::text <> q.data', 'ledger.is_other_data(e.data, e.salt, e.data_hash, q.data)')
 from pg_proc p where p.pronamespace = 'ledger'::regnamespace and p.proname = 'append';
+-- What the ledger says of itself nobody else says.
+select ledger.change_function(p.oid::regprocedure, 'if ''EventRedacted'' = any (_types) then',
+  'if _types && array[''EventRedacted'', ''DataDetached'', ''DataAttached''] then')
+from pg_proc p where p.pronamespace = 'ledger'::regnamespace and p.proname = 'append';
+select ledger.change_function(p.oid::regprocedure, 'if _type = ''EventRedacted'' then',
+  'if _type in (''EventRedacted'', ''DataDetached'', ''DataAttached'') then')
+from pg_proc p where p.pronamespace = 'ledger'::regnamespace and p.proname = 'append_one';
+select ledger.change_function(p.oid::regprocedure, 'EventRedacted is appended by ledger.redact alone.',
+  'EventRedacted, DataDetached and DataAttached are appended by the ledger alone.')
+from pg_proc p where p.pronamespace = 'ledger'::regnamespace and p.proname in ('append', 'append_one');
+select ledger.change_function(p.oid::regprocedure, 'An owner redacts: select ledger.redact(workspace, sequence, reason).',
+  'An owner calls ledger.redact, ledger.detach or ledger.attach.')
+from pg_proc p where p.pronamespace = 'ledger'::regnamespace and p.proname in ('append', 'append_one');
 -- A redaction of detached data takes the salt away; without it the copy in the segment has to go, too.
 select ledger.change_function('ledger.redact(text, bigint, text)', 'e.data is not null', 'e.salt is not null');
+select ledger.change_function('ledger.redact(text, bigint, text)', '_data := format(', $to$perform ledger.refuse_without_newest(_workspace, _sequence);
+  _data := format($to$);
 select ledger.change_function('ledger.recover(text[], bytea[], text[])', 'e.data is not null', 'e.salt is not null');
 
--- Whether an event was replaced is looked up by key, event by event: the next one of its stream mostly tells.
+-- What is detached was replaced by an event that is here. Were that one redacted, nothing would be left to decide from.
+create function ledger.refuse_without_newest(_workspace text, _sequence bigint) returns void
+language plpgsql stable
+set search_path to pg_catalog, pg_temp
+as $$
+begin
+  perform from ledger.event e
+  join ledger.event_type t on t.type = e.type and t.type_version = e.type_version and t.detach_by is not null
+  where e.workspace = _workspace and e.sequence = _sequence and e.data is not null
+    and exists (
+      select from ledger.event d where d.workspace = e.workspace and d.stream = e.stream and d.type = e.type and d.data is null
+        and d.salt is not null)
+    and not exists (
+      select from ledger.event o where o.workspace = e.workspace and o.stream = e.stream and o.type = e.type and o.sequence <> e.sequence
+        and o.data is not null and (t.detach_by = '' or o.data ->> t.detach_by is not distinct from e.data ->> t.detach_by));
+  if found then
+    perform ledger.refuse('LG400', format('Event %s/%s is the only one of its kind with data: those that it replaced are detached.', _workspace,
+        _sequence),
+      json_build_object('workspace', _workspace, 'sequence', _sequence), '''marketplace audit segments attach'' brings theirs back; then redact.');
+  end if;
+end $$;
+comment on function ledger.refuse_without_newest(text, bigint) is
+  'Refuses the redaction of an event when everything that it replaced is detached, and nothing else takes its place.';
+
 create function ledger.detach(_workspace text, _first bigint, _last bigint, _segment bigint) returns bigint
 language plpgsql security definer
 set search_path to pg_catalog, pg_temp
-set enable_hashjoin to off
-set enable_mergejoin to off
-set enable_seqscan to off
-set jit to off
 as $$
 declare
   _sealed bigint;
@@ -135,14 +181,18 @@ begin
     perform ledger.refuse('LG400', format('Workspace %s is sealed up to %s, not up to %s.', _workspace, coalesce(_sealed, 0), _last),
       json_build_object('workspace', _workspace, 'sealed', coalesce(_sealed, 0)), 'Only what has positions lies in a segment.');
   end if;
-  select array_agg(e.sequence order by e.sequence), sum(octet_length(e.data::text)) into _sequences, _bytes
-  from ledger.event e
-  join ledger.event_type t on t.type = e.type and t.type_version = e.type_version
-  where e.workspace = _workspace and e.sequence between _first and _last and e.data is not null and t.detach_by is not null
-    and exists (
-      select from ledger.event l
-      where l.workspace = e.workspace and l.stream = e.stream and l.version > e.version and l.type = e.type and l.data is not null
-        and (t.detach_by = '' or l.data ->> t.detach_by is not distinct from e.data ->> t.detach_by));
+  with candidate as materialized (
+    select e.sequence, e.stream, e.type, e.version, case when t.detach_by <> '' then e.data ->> t.detach_by end as key,
+      octet_length(e.data::text) as bytes
+    from ledger.event e
+    join ledger.event_type t on t.type = e.type and t.type_version = e.type_version
+    where e.workspace = _workspace and e.data is not null and t.detach_by is not null
+  ),
+  placed as (
+    select c.*, max(c.version) over (partition by c.stream, c.type, c.key) as newest from candidate c
+  )
+  select array_agg(p.sequence order by p.sequence), sum(p.bytes) into _sequences, _bytes
+  from placed p where p.sequence between _first and _last and p.version < p.newest;
   if _sequences is null then
     return 0;
   end if;
@@ -204,7 +254,7 @@ begin
 end $$;
 comment on function ledger.attach(text, bigint[], text[]) is
   'Puts data back that was detached, if it has the hash of its event, and appends DataAttached {events, first, last} to stream segments; returns how many events had lost it. What is there or redacted stays as it is.';
-revoke execute on function ledger.let_detach(text, text), ledger.detach(text, bigint, bigint, bigint), ledger.attach(text, bigint[], text[])
+revoke execute on function ledger.let_detach(text, text), ledger.refuse_without_newest(text, bigint), ledger.detach(text, bigint, bigint, bigint), ledger.attach(text, bigint[], text[])
   from public;
 
 -- A projection that is made anew by its own function would be made without what is detached.

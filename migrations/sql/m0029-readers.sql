@@ -67,7 +67,9 @@ $$;
 comment on function marketplace_projection.seen() is 'The workspaces that whoever asks may see; null: all.';
 
 create function marketplace_projection.sees(_workspace text) returns boolean
-language sql stable as $$ select coalesce(_workspace = any (marketplace_projection.seen()), true) $$;
+language sql stable
+set search_path to pg_catalog, pg_temp
+as $$ select coalesce(_workspace = any (marketplace_projection.seen()), true) $$;
 comment on function marketplace_projection.sees(text) is 'Whether whoever asks may see a workspace.';
 
 -- Rows are kept from readers where they lie, so that no view, join or function of theirs gets around it. For everybody else
@@ -87,10 +89,32 @@ begin
 end $$;
 -- A view reads as its owner, to whom no policy applies, unless it is told otherwise.
 alter view marketplace.catalog set (security_invoker = true);
-create or replace view marketplace_projection.stale as
+create or replace view marketplace_projection.stale with (security_barrier) as
 select s.workspace, s.from_sequence from ledger.projection_stale s
 where s.projection = 'marketplace' and marketplace_projection.sees(s.workspace);
--- As-of functions run as their owner.
+-- As-of functions read as whoever asks, so that the policies hold; their owner answers only how far each workspace had come.
+alter function marketplace_projection.cut(bigint) security definer;
+create function marketplace_projection.position_at(_at timestamptz) returns bigint
+language sql security definer
+set search_path to pg_catalog, pg_temp
+as $$ select ledger.position_at(_at) $$;
+comment on function marketplace_projection.position_at(timestamptz) is 'As ledger.position_at, for readers.';
+do $$
+declare
+  _function regprocedure;
+begin
+  for _function in
+    select p.oid::regprocedure from pg_proc p where p.pronamespace = 'marketplace'::regnamespace and p.prosecdef order by 1::text
+  loop
+    execute format('alter function %s security invoker', _function);
+    if _function::text like '%\_at(timestamp with time zone)' then
+      perform ledger.change_function(_function, 'ledger.position_at(_at)', 'marketplace_projection.position_at(_at)');
+    end if;
+  end loop;
+end $$;
+grant execute on function marketplace_projection.cut(bigint), marketplace_projection.position_at(timestamptz),
+  marketplace_projection.catalog_of(text, uuid[], bigint)
+  to marketplace_analyst, ledger_auditor, ledger_service;
 select ledger.change_function('marketplace_projection.cut(bigint)', 'from ledger.cut_at(_position) k;',
   'from (select marketplace_projection.seen() as seen) s, ledger.cut_at(_position) k
   where s.seen is null or k.workspace = any (s.seen);');
@@ -120,6 +144,13 @@ as $$
 declare
   _workspace text;
 begin
+  if _workspaces is not null then
+    -- what it was granted before is taken back
+    if pg_has_role(_role, 'marketplace_analyst', 'member') then
+      execute format('revoke marketplace_analyst from %I', _role);
+    end if;
+    delete from ledger.read_grant g where g.reader = _role;
+  end if;
   execute format('grant %s to %I', case when _workspaces is null then 'marketplace_analyst' else 'marketplace_reader' end, _role);
   execute format('alter role %I set statement_timeout = %L', _role, (extract(epoch from _statement_timeout) * 1000)::bigint);
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', _role, '60s');

@@ -23,11 +23,17 @@ create function ledger.is_of_type(_value jsonb, _type text) returns boolean lang
 $$;
 comment on function ledger.is_of_type(jsonb, text) is 'Whether a value is of one of JSON Schema''s types.';
 
+create function ledger.is_date(_text text) returns boolean language sql immutable parallel safe as $$
+  select case when _text ~ '^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$'
+    then right(_text, 2)::integer <= extract(day from (left(_text, 8) || '01')::date + interval '1 month - 1 day') else false end
+$$;
+comment on function ledger.is_date(text) is 'Whether a text is a day of the calendar, as RFC 3339 writes it.';
+
 create function ledger.is_of_format(_text text, _format text) returns boolean language sql immutable parallel safe as $$
   select case _format
     when 'uuid' then _text ~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
-    when 'date' then _text ~ '^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$'
-    when 'date-time' then
+    when 'date' then ledger.is_date(_text)
+    when 'date-time' then ledger.is_date(left(_text, 10)) and
       _text ~* '^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$'
   end
 $$;
@@ -50,7 +56,7 @@ begin
   if jsonb_typeof(_schema) <> 'object' then
     return format('%s is neither an object nor true or false', _path);
   end if;
-  if length(_path) > 400 then
+  if cardinality(string_to_array(_path, '/')) > 2 * ledger.data_depth_max() then
     return format('%s is nested too deep', left(_path, 60));
   end if;
   for _key, _value in select * from jsonb_each(_schema) loop
@@ -58,10 +64,16 @@ begin
       when _key <> all (ledger.schema_keywords()) then 'is not known here'
       when _key = 'type' and not (case jsonb_typeof(_value) when 'array' then _value else jsonb_build_array(_value) end
           <@ '["null","boolean","object","array","number","string","integer"]') then 'names a type that is none'
+      when _key = 'type' and _value = '[]' then 'names no type'
       when _key in ('enum', 'required', 'allOf', 'anyOf', 'oneOf') and jsonb_typeof(_value) <> 'array' then 'is no array'
+      when _key in ('allOf', 'anyOf', 'oneOf') and _value = '[]' then 'is empty'
+      when _key = 'required' and _value @? '$[*] ? (@.type() != "string")' then 'names what is no key'
       when _key = 'properties' and jsonb_typeof(_value) <> 'object' then 'is no object'
       when _key in ('minProperties', 'maxProperties', 'minItems', 'maxItems', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum',
           'multipleOf', 'minLength', 'maxLength') and jsonb_typeof(_value) <> 'number' then 'is no number'
+      when _key in ('minProperties', 'maxProperties', 'minItems', 'maxItems', 'minLength', 'maxLength') and (_value #>> '{}')::numeric < 0
+        then 'is below zero'
+      when _key = 'pattern' and jsonb_typeof(_value) = 'string' and _value #>> '{}' ~ '\\[bB]' then 'has \b or \B, which mean something else here'
       when _key = 'multipleOf' and (_value #>> '{}')::numeric <= 0 then 'is not above zero'
       when _key = 'uniqueItems' and jsonb_typeof(_value) <> 'boolean' then 'is neither true nor false'
       when _key in ('pattern', 'format') and jsonb_typeof(_value) <> 'string' then 'is no string'
@@ -72,7 +84,7 @@ begin
     end if;
     if _key = 'pattern' then
       begin
-        perform '' ~ (_value #>> '{}');
+        perform '' ~ ('(?p)' || (_value #>> '{}'));
       exception when invalid_regular_expression then
         return format('%s/pattern is no regular expression', _path);
       end;
@@ -135,7 +147,7 @@ begin
       _fault := case
         when length(_value #>> '{}') < (_schema ->> 'minLength')::numeric then 'has less than ' || (_schema ->> 'minLength') || ' characters'
         when length(_value #>> '{}') > (_schema ->> 'maxLength')::numeric then 'has more than ' || (_schema ->> 'maxLength') || ' characters'
-        when _value #>> '{}' !~ (_schema ->> 'pattern') then 'does not match ' || (_schema ->> 'pattern')
+        when _value #>> '{}' !~ ('(?p)' || (_schema ->> 'pattern')) then 'does not match ' || (_schema ->> 'pattern')
         when not ledger.is_of_format(_value #>> '{}', _schema ->> 'format') then 'is no ' || (_schema ->> 'format')
       end;
     when 'array' then
@@ -160,11 +172,11 @@ begin
     return format('%s %s', _path, _fault);
   end if;
   for _each in
-    select format('%s.%s', _path, p.key) as path, coalesce(_schema -> 'properties' -> p.key, _schema -> 'additionalProperties') as schema,
+    select left(format('%s.%s', _path, p.key), 400) as path, coalesce(_schema -> 'properties' -> p.key, _schema -> 'additionalProperties') as schema,
       p.value
     from jsonb_each(case jsonb_typeof(_value) when 'object' then _value else '{}' end) p
     union all
-    select format('%s[%s]', _path, a.nth - 1), _schema -> 'items', a.value
+    select left(format('%s[%s]', _path, a.nth - 1), 400), _schema -> 'items', a.value
     from jsonb_array_elements(case jsonb_typeof(_value) when 'array' then _value else '[]' end) with ordinality a (value, nth)
     union all
     select _path, s.value, _value from jsonb_array_elements(_schema -> 'allOf') s
@@ -220,7 +232,7 @@ end $$;
 comment on function ledger.set_event_schema(text, smallint, json) is
   'Has every later event of a type and version keep to a JSON Schema. Set once; another shape is another version.';
 
-create function ledger.check_schemas(_data text[], _types text[], _type_versions smallint[]) returns void
+create function ledger.check_schemas(_workspace text, _ids uuid[], _data text[], _types text[], _type_versions smallint[]) returns void
 language plpgsql stable
 set search_path to pg_catalog, pg_temp
 as $$
@@ -230,11 +242,12 @@ begin
   if not exists (select from ledger.event_type t where t.schema is not null and t.type = any (_types)) then
     return;
   end if;
+  -- what is known already is not asked again: it may have come before its schema
   select u.nth - 1 as index, u.type, f.fault into _wrong
-  from unnest(_data, _types, _type_versions) with ordinality as u (data, type, type_version, nth)
+  from unnest(_ids, _data, _types, _type_versions) with ordinality as u (id, data, type, type_version, nth)
   join ledger.event_type t on t.type = u.type and t.type_version = coalesce(u.type_version, 1::smallint) and t.schema is not null
   cross join lateral (select ledger.schema_fault(t.schema, u.data::jsonb, 'data') as fault offset 0) f
-  where f.fault is not null
+  where f.fault is not null and not exists (select from ledger.event e where e.workspace = _workspace and e.id = u.id)
   order by u.nth limit 1;
   if found then
     perform ledger.refuse('LG400', format('The data of event %s does not keep to the schema of %s: %s.', _wrong.index, _wrong.type, _wrong.fault),
@@ -242,23 +255,36 @@ begin
       'select schema from ledger.event_type says what it has to be. Events are counted from 0.');
   end if;
 end $$;
-comment on function ledger.check_schemas(text[], text[], smallint[]) is 'Refuses a batch with data that does not keep to the schema of its type.';
+comment on function ledger.check_schemas(text, uuid[], text[], text[], smallint[]) is 'Refuses a batch with data that does not keep to the schema of its type.';
 
 select ledger.change_function(p.oid::regprocedure, 'perform ledger.check_data(_data, _types);',
   $to$perform ledger.check_data(_data, _types);
-  perform ledger.check_schemas(_data, _types, _type_versions);$to$)
+  perform ledger.check_schemas(_workspace, _ids, _data, _types, _type_versions);$to$)
 from pg_proc p where p.pronamespace = 'ledger'::regnamespace and p.proname = 'append';
 select ledger.change_function(p.oid::regprocedure, 'perform ledger.check_data(array[_data], array[_type]);',
   $to$perform ledger.check_data(array[_data], array[_type]);
-  perform ledger.check_schemas(array[_data], array[_type], array[_type_version]);$to$)
+  perform ledger.check_schemas(_workspace, array[_id], array[_data], array[_type], array[_type_version]);$to$)
 from pg_proc p where p.pronamespace = 'ledger'::regnamespace and p.proname = 'append_one';
 
 -- For psql and COPY: events as they stand in lines of JSON. Their data is the text that stands there.
 create function ledger.append_lines(_workspace text, _lines json[])
 returns table (sequences bigint[], appended integer, replayed integer, recorded_at timestamptz)
-language sql
+language plpgsql
 set search_path to pg_catalog, pg_temp
 as $$
+declare
+  _stranger record;
+begin
+  select l.nth, k.key into _stranger
+  from unnest(_lines) with ordinality l (line, nth) cross join lateral json_object_keys(l.line) k (key)
+  where k.key <> all (array['id', 'stream', 'type', 'type_version', 'data', 'occurred_at', 'expected_version'])
+  order by l.nth limit 1;
+  if found then
+    perform ledger.refuse('LG400', format('Line %s has "%s", which is no key of an event.', _stranger.nth, left(_stranger.key, 80)),
+      json_build_object('index', _stranger.nth - 1, 'reason', 'unknown key'),
+      'Those are id, stream, type, data, type_version, occurred_at and expected_version.');
+  end if;
+  return query
   select a.*
   from (
     select array_agg(l.line ->> 'stream' order by l.nth) as streams,
@@ -270,8 +296,8 @@ as $$
     from unnest(_lines) with ordinality l (line, nth)
   ) b
   cross join lateral ledger.append(_workspace, b.streams, b.expected, b.ids, b.types, b.type_versions, b.occurred_at, b.data, null, null,
-    null, null) a
-$$;
+    null, null) a;
+end $$;
 comment on function ledger.append_lines(text, json[]) is
   'Appends events that are JSON objects with id, stream, type and data, and if wanted type_version, occurred_at and expected_version: all of them or none.';
 revoke execute on function ledger.append_lines(text, json[]) from public;
@@ -296,10 +322,12 @@ begin
       perform ledger.refuse('LG400', format('Projection %s: %s is no table with a column workspace.', _name, _table),
         json_build_object('projection', _name, 'table', _table), 'Name it with its schema, for example acme.evaluation.');
     end if;
-    if not has_table_privilege('ledger_owner', to_regclass(_table), 'select, insert, update, delete') then
+    if not (select bool_and(has_table_privilege('ledger_owner', to_regclass(_table), p)) from unnest('{select,insert,update,delete}'::text[]) p)
+      or not (select has_schema_privilege('ledger_owner', c.relnamespace, 'usage') from pg_class c where c.oid = to_regclass(_table))
+    then
       perform ledger.refuse('LG400', format('Projection %s: ledger_owner may not write to %s, and appends write as it.', _name, _table),
         json_build_object('projection', _name, 'table', _table),
-        format('grant select, insert, update, delete on %s to ledger_owner', _table));
+        format('grant usage on its schema, and select, insert, update, delete on %s, to ledger_owner.', _table));
     end if;
   end loop;
   insert into ledger.projection (name, function, reset, types, tables, description, version)
@@ -346,11 +374,11 @@ begin
     for _nth in 1 .. cardinality(_tables) loop
       execute format($sql$
         select $1 || coalesce(jsonb_agg(jsonb_build_array(%1$L, d.difference, d.row_text)), '[]') from (
-          select 'missing' as difference, x::text as row_text from (
-            select n.* from %2$s n where n.workspace = $2 except all select * from pg_temp.checked_%3$s) x
+          select 'missing' as difference, x.row_text from (
+            select n::text as row_text from %2$s n where n.workspace = $2 except all select o::text from pg_temp.checked_%3$s o) x
           union all
-          select 'unfounded', x::text from (
-            select * from pg_temp.checked_%3$s except all select n.* from %2$s n where n.workspace = $2) x) d
+          select 'unfounded', x.row_text from (
+            select o::text as row_text from pg_temp.checked_%3$s o except all select n::text from %2$s n where n.workspace = $2) x) d
         $sql$, _tables[_nth], _tables[_nth]::regclass, _nth) into _found using _found, _workspace;
     end loop;
     raise exception using errcode = 'LG000';
@@ -362,7 +390,7 @@ end $$;
 comment on function ledger.check_projection(text, text) is
   'Makes a registered projection of a workspace anew, compares, and takes that back: rows that are missing, and rows that no event accounts for; none when it is right. Appends of the workspace wait meanwhile.';
 revoke execute on function
-  ledger.set_event_schema(text, smallint, json), ledger.check_schemas(text[], text[], smallint[]), ledger.check_projection(text, text),
+  ledger.set_event_schema(text, smallint, json), ledger.check_schemas(text, uuid[], text[], text[], smallint[]), ledger.check_projection(text, text),
   ledger.register_projection(text, text, text, text[], text[], text, integer), ledger.schema_fault(jsonb, jsonb, text),
   ledger.schema_flaw(jsonb, text) from public;
 grant execute on function ledger.check_projection(text, text) to ledger_auditor, ledger_service;

@@ -17,7 +17,7 @@ create function acme.apply(_workspace text, _first bigint, _last bigint) returns
   select distinct on (d.model, d.version, d.dataset) e.workspace, d.model, d.version, d.dataset, d.auc,
     coalesce(e.occurred_at, e.recorded_at), e.sequence
   from ledger.event e, json_to_record(e.data) d (model text, version bigint, dataset text, auc numeric)
-  where e.workspace = _workspace and e.sequence between _first and _last and e.type = 'acme.Evaluated'
+  where e.workspace = _workspace and e.sequence between _first and _last and e.type = 'acme.Evaluated' and e.data is not null
   order by d.model, d.version, d.dataset, e.sequence desc
   on conflict (workspace, model, version, dataset)
     do update set auc = excluded.auc, evaluated_at = excluded.evaluated_at, sequence = excluded.sequence

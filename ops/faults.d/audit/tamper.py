@@ -183,12 +183,8 @@ def take_data_away(ground: Ground, position: int) -> Wanted:
 
 
 def feign_detachment(ground: Ground, position: int) -> Wanted:
-    """Data taken away as a detachment leaves it, and said in the log: no segment holds it."""
-    workspace, sequence = place(ground, position)
-    ground.as_superuser(f"update ledger.event set data = null where {where(workspace, sequence)}",
-                        "insert into ledger.event_type values ('DataDetached') on conflict do nothing",
-                        f"select ledger.append_one('{workspace}', 'segments', null, gen_random_uuid(), 'DataDetached', null, null, "
-                        f"'{{\"first\":{sequence},\"last\":{sequence},\"segment\":0}}', null, null, null, null)")
+    """Data taken away as a detachment leaves it: no segment holds it."""
+    ground.as_superuser(f"update ledger.event set data = null where {where(*place(ground, position))}")
     return Wanted(("data_missing",), position)
 
 
