@@ -61,6 +61,7 @@ public struct LakehousePublisher: Sendable {
     var table: String
     var options: [String: String]
     var columns: [[String]]
+    var retention_hours: Int
   }
 
   private struct Write: Encodable {
@@ -88,11 +89,11 @@ public struct LakehousePublisher: Sendable {
   private struct Maintain: Encodable {
     var op = "maintain"
     var files_max: Int
-    var retention_hours: Int
   }
 
   private struct Position: Decodable {
     var position: Int64?
+    var last: [String]?
   }
 
   private struct Rows: Decodable {
@@ -112,12 +113,16 @@ public struct LakehousePublisher: Sendable {
   public func publish(told: @Sendable @escaping (Published) -> Void = { _ in }) async throws -> Int64 {
     // The connection has a thread of its own, which may block.
     try await pool.withSession { session in
+      // Others may take their time, and so may a bucket.
+      try session.execute("SET statement_timeout TO 0")
+      defer { _ = try? session.execute("RESET statement_timeout") }
       _ = try session.query("SELECT pg_advisory_lock($1)", [Self.lock])
       defer { _ = try? session.query("SELECT pg_advisory_unlock($1)", [Self.lock]) }
       let position =
         try session.query("SELECT coalesce(max(last_position), 0) AS last FROM ledger.seal").first?.int64("last") ?? 0
       let writer = try WriterProcess(python: python, environment: environment)
       defer { writer.end() }
+      try checkHistory(try open(try TableShape.events(session), writer), session)
       for view in TableShape.views {
         told(try replace(try TableShape.view(view, session), position, writer, session))
       }
@@ -126,12 +131,12 @@ public struct LakehousePublisher: Sendable {
     }
   }
 
-  private func open(_ shape: TableShape, _ writer: WriterProcess) throws -> Int64? {
+  private func open(_ shape: TableShape, _ writer: WriterProcess) throws -> Position {
     try writer.ask(
       Open(
         table: "\(location)/\(shape.name)", options: options,
-        columns: shape.columns.map { [$0.name, $0.type, $0.comment] }), as: Position.self
-    ).position
+        columns: shape.columns.map { [$0.name, $0.type, $0.comment] }, retention_hours: retentionHours),
+      as: Position.self)
   }
 
   private func write(
@@ -141,6 +146,20 @@ public struct LakehousePublisher: Sendable {
       _ = try session.copyOut(
         "COPY (\(shape.query(after: after, through: position))) TO STDOUT (FORMAT csv)", write)
     }.rows
+  }
+
+  /// The event that was published last must be the ledger's own at that position: positions alone do not tell a restored
+  /// ledger that went on by itself.
+  private func checkHistory(_ known: Position, _ session: Session) throws {
+    guard let position = known.position, position > 0 else { return }
+    let own = try session.query(
+      "SELECT id::text AS id, encode(data_hash, 'hex') AS hash FROM ledger.sealed_events($1, 1)", [position - 1]
+    ).first.map { [try $0.string("id"), try $0.string("hash")] }
+    guard own != nil, own != known.last else { return }
+    throw LakehouseError(
+      .behind,
+      "Table events has another event at position \(position) than the ledger: it was published from another database, or this one "
+        + "was set back and went on by itself. Publish into another folder.")
   }
 
   private func check(_ known: Int64?, _ position: Int64, _ shape: TableShape) throws {
@@ -154,9 +173,12 @@ public struct LakehousePublisher: Sendable {
   private func replace(
     _ shape: TableShape, _ position: Int64, _ writer: WriterProcess, _ session: Session
   ) throws -> Published {
-    let known = try open(shape, writer)
+    let known = try open(shape, writer).position
     try check(known, position, shape)
-    guard known != position else { return Published(table: shape.name, rows: 0, isNew: false) }
+    guard known != position else {
+      try maintain(writer)
+      return Published(table: shape.name, rows: 0, isNew: false)
+    }
     let rows = try write("overwrite", shape, after: 0, position, writer, session)
     try maintain(writer)
     return Published(table: shape.name, rows: rows, isNew: true)
@@ -165,10 +187,13 @@ public struct LakehousePublisher: Sendable {
   private func extend(
     _ shape: TableShape, _ position: Int64, _ writer: WriterProcess, _ session: Session
   ) throws -> Published {
-    let known = try open(shape, writer)
+    let known = try open(shape, writer).position
     try check(known, position, shape)
     var (last, rows) = (known ?? 0, 0)
-    guard known != position else { return Published(table: shape.name, rows: 0, isNew: false) }
+    guard known != position else {
+      try maintain(writer)
+      return Published(table: shape.name, rows: 0, isNew: false)
+    }
     // What is redacted goes first: a position that was reached says that it is gone.
     let redacted = try session.query(
       """
@@ -191,6 +216,6 @@ public struct LakehousePublisher: Sendable {
   }
 
   private func maintain(_ writer: WriterProcess) throws {
-    _ = try writer.ask(Maintain(files_max: Self.filesMax, retention_hours: retentionHours), as: Maintained.self)
+    _ = try writer.ask(Maintain(files_max: Self.filesMax), as: Maintained.self)
   }
 }

@@ -9,7 +9,7 @@ final class WriterProcess {
   private let process = Process()
   private let input = Pipe()
   private let output = Pipe()
-  private let errors: URL
+  private let errors: FileHandle
   private var answers: [UInt8] = []
   private var frame: [UInt8] = []
 
@@ -17,14 +17,18 @@ final class WriterProcess {
   init(python: String, environment: [String: String]) throws {
     // A writer that is gone is told by an error, not by a signal.
     signal(SIGPIPE, SIG_IGN)
-    errors = FileManager.default.temporaryDirectory.appending(path: "marketplace-publish-\(UUID().uuidString)")
-    _ = FileManager.default.createFile(atPath: errors.path, contents: nil, attributes: [.posixPermissions: 0o600])
+    let file = FileManager.default.temporaryDirectory.appending(path: "marketplace-publish-\(UUID().uuidString)")
+    _ = FileManager.default.createFile(atPath: file.path, contents: nil, attributes: [.posixPermissions: 0o600])
+    errors = try FileHandle(forReadingFrom: file)
+    process.standardError = try FileHandle(forWritingTo: file)
+    // Nobody else needs it, and who is killed leaves nothing behind.
+    try FileManager.default.removeItem(at: file)
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [python, "-c", String(decoding: TableWriter.text, as: UTF8.self)]
+    // Isolated: nothing from the working directory or the environment takes a package's place.
+    process.arguments = [python, "-I", "-c", String(decoding: TableWriter.text, as: UTF8.self)]
     process.environment = environment
     process.standardInput = input
     process.standardOutput = output
-    process.standardError = try FileHandle(forWritingTo: errors)
     do {
       try process.run()
     } catch {
@@ -85,7 +89,7 @@ final class WriterProcess {
   private func failure() -> LakehouseError {
     try? input.fileHandleForWriting.close()
     process.waitUntilExit()
-    let said = (try? String(contentsOf: errors, encoding: .utf8)) ?? ""
+    let said = String(decoding: (try? errors.readToEnd()) ?? Data(), as: UTF8.self)
     let last = said.split(separator: "\n").last.map(String.init) ?? "it said nothing"
     if said.contains("ModuleNotFoundError") || process.terminationStatus == 127 {
       return LakehouseError(
@@ -101,6 +105,5 @@ final class WriterProcess {
   func end() {
     try? input.fileHandleForWriting.close()
     process.waitUntilExit()
-    try? FileManager.default.removeItem(at: errors)
   }
 }

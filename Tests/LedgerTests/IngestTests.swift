@@ -133,10 +133,81 @@ struct IngestTests {
         #"{\#(id),"stream":"s","type":"Happened","data":\#($0)}"#
       }
       let report = try await test.ledger.ingest(try Self.source(lines.joined(separator: "\n")), to: "dev01")
-      #expect(report.bad.count >= 1 && report.bad.contains { $0.number == 3 }, "\(report.bad)")
+      #expect(report.bad.map(\.number) == [3] && report.appended == 1 && report.replayed == 1, "\(report)")
+      let second = try await test.ledger.ingest(try Self.source(lines.joined(separator: "\n")), to: "dev01")
+      #expect(second.bad.map(\.number) == [3] && second.replayed == 2, "\(second)")
+      let long = #"{"stream":"s","type":"acme.\#(String(repeating: "x", count: 300))","data":{}}"#
+      #expect(try await test.ledger.ingest(try Self.source(long), to: "dev01").bad.map(\.number) == [1])
       #expect(try await Self.data(test) == [#"{"n":1}"#])
       let again = try await test.ledger.ingest(try Self.source(lines[2]), to: "dev01")
       #expect(again.bad.map(\.number) == [1])
+    }
+  }
+
+  @Test("the last line that is looked at is the one with which it gives up, and what stands before it is kept")
+  func badMax() async throws {
+    try await TestLedger.with { test async throws in
+      var lines = (0..<9).map { #"{"stream":"s","type":"Happened","data":{"n":\#($0)}}"# }
+      lines += ["bad", lines[0], "bad"]
+      let report = try await test.ledger.ingest(try Self.source(lines.joined(separator: "\n")), to: "dev01", badMax: 1)
+      #expect(report.bad.map(\.number) == [10] && report.appended == 9 && report.lines == 10 && report.isCutShort)
+    }
+  }
+
+  @Test("a type that is not granted is a bad line beside others, and by itself ends it")
+  func grants() async throws {
+    try await TestLedger.with { test async throws in
+      let role = "ingest_" + UUID().uuidString.prefix(8).lowercased()
+      try await test.sql("CREATE ROLE \(role) LOGIN IN ROLE ledger_writer")
+      try await test.sql("SELECT ledger.grant_append('\(role)', 'dev01', 'Happ')")
+      let pool = PostgresPool(.init(conninfo: test.database.conninfo + " user=\(role)", connectionsMax: 1))
+      let lines = ["Happened", "Moved", "EventRedacted", "Happened"].enumerated().map {
+        #"{"stream":"s","type":"\#($0.element)","data":{"n":\#($0.offset)}}"#
+      }
+      let report = try await Ledger(pool).ingest(try Self.source(lines.joined(separator: "\n")), to: "dev01")
+      #expect(report.bad.map(\.number) == [2, 3] && report.appended == 2, "\(report)")
+      let code = try await refusal { _ = try await Ledger(pool).ingest(try Self.source(lines[1]), to: "dev01") }
+      #expect(code == .notAllowed)
+      await pool.close()
+    }
+  }
+
+  @Test("a thousand refused lines are found in reasonable time, and an atomic file names the line with the wrong cause")
+  func manyRefused() async throws {
+    try await TestLedger.with { test async throws in
+      try await test.sql("SELECT ledger.set_event_schema('Happened', 1::smallint, '{\"required\":[\"a\"]}')")
+      var lines = (0..<999).map { #"{"stream":"s","type":"Happened","data":{"n":\#($0)}}"# }
+      lines.insert(#"{"stream":"s","type":"Happened","data":{"a":1}}"#, at: 500)
+      let report = try await test.ledger.ingest(
+        try Self.source(lines.joined(separator: "\n")), to: "dev01", badMax: 2_000)
+      #expect(report.bad.count == 999 && report.appended == 1)
+      let caused = (0..<6).map {
+        #"{"stream":"s","type":"Moved","data":{"n":\#($0)}\#($0 == 4 ? #","cause":"dev01/99""# : "")}"#
+      }
+      let atomic = try await test.ledger.ingestAtomically(try Self.source(caused.joined(separator: "\n")), to: "dev01")
+      #expect(atomic.bad.map(\.number) == [5], "\(atomic.bad)")
+    }
+  }
+
+  @Test("what is no text where text is asked for, a byte order mark, and carriage returns where they stand")
+  func strictness() async throws {
+    try await TestLedger.with { test async throws in
+      let lines = [
+        "\u{FEFF}" + #"{"stream":"s","type":"Happened","data":{}}"#, #"{"stream":5,"type":"Happened","data":{}}"#,
+        #"{"stream":"s","type":"Happened","cause":"dev01//1","data":{}}"#,
+      ]
+      let report = try await test.ledger.ingest(try Self.source(lines.joined(separator: "\n")), to: "dev01")
+      #expect(report.bad.map(\.number) == [2, 3] && report.appended == 1, "\(report.bad)")
+      let mapping = EventMapping(format: .csv, stream: "r", type: "Moved")
+      let csv = "\u{FEFF}\"k\",\"v\"\r\na,\"x\r\"\nb,\"y\"\r\n\"c\"\r,z\nd,last\r"
+      let records = try await test.ledger.ingest(try Self.source(csv, mapping), to: "dev01")
+      #expect(records.bad.map(\.number) == [4], "\(records.bad)")
+      let data = try await test.ledger.read(workspace: "dev01").events.filter { $0.type == "Moved" }.map(\.data)
+      #expect(data == [#"{"k":"a","v":"x\r"}"#, #"{"k":"b","v":"y"}"#, #"{"k":"d","v":"last"}"#])
+      let nulls = EventMapping(stream: "n/{k}", type: "Moved", key: ["k"])
+      let told = try await test.ledger.ingest(
+        try Self.source("{\"k\":null}\n{\"k\":1}\n{\"k\":\"1\"}", nulls), to: "dev01")
+      #expect(told.bad.map(\.number) == [1] && told.appended == 2, "\(told)")
     }
   }
 

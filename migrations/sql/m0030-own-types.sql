@@ -1,5 +1,14 @@
 -- Types and projections of one's own: the shape of the data as a JSON Schema that the door enforces, and a projection that is
 -- registered, rebuilt and checked by calls.
+
+-- Who only appends looks at the schema's version too, through the program.
+do $$
+begin
+  if to_regclass('migrations.applied') is not null then
+    grant usage on schema migrations to ledger_writer;
+    grant select on migrations.applied to ledger_writer;
+  end if;
+end $$;
 set local role ledger_owner;
 
 alter table ledger.event_type add column schema jsonb;

@@ -3,10 +3,11 @@
 Requests are lines of JSON; rows follow as comma-separated values in frames, each a line with its length in bytes, the last of
 length 0. Each request is answered by a line of JSON on standard output. Needs the packages deltalake and pyarrow.
 
-  {"op": "open", "table", "columns": [[name, type, comment], …]}          → {"position": the last one published, or null}
+  {"op": "open", "table", "columns": [[name, type, comment], …],
+   "retention_hours"}                      → {"position": the last one published, or null, "last": [id, data_hash] of its event}
   {"op": "overwrite" | "append", "position"} and rows                     → {"rows"}
   {"op": "redact", "events": [[workspace, sequence], …]}                  → {"rows"}
-  {"op": "maintain", "files_max", "retention_hours"}                      → {"compacted", "removed"}
+  {"op": "maintain", "files_max"}                                         → {"compacted", "removed"}
 
 A commit says which position of the ledger it is, in its own metadata and as a transaction of application "marketplace", in the
 same commit as the rows: who was killed finds either both or neither.
@@ -20,12 +21,15 @@ import sys
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as csv
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 APPLICATION = "marketplace"
 BLOCK_BYTES = 1 << 24
+# Events that one statement redacts: a predicate of thousands takes quadratic time.
+REDACTED_AT_ONCE = 400
 TYPES = {
     "string": pa.string(), "long": pa.int64(), "integer": pa.int32(), "boolean": pa.bool_(), "timestamp": pa.timestamp("us", tz="UTC"),
     "strings": pa.list_(pa.string()),
@@ -62,20 +66,29 @@ class Frames(io.RawIOBase):
 
 
 class Table:
-    def __init__(self, uri: str, options: dict[str, str], columns: list[list[str]]):
-        self.uri, self.options, self.columns = uri, options, columns
+    def __init__(self, uri: str, options: dict[str, str], columns: list[list[str]], retention_hours: int):
+        self.uri, self.options, self.columns, self.retention_hours = uri, options, columns, retention_hours
         self.schema = pa.schema([pa.field(name, TYPES[kind], metadata={"comment": comment}) for name, kind, comment in columns])
         self.rows = 0
+        self.load()
 
-    def table(self) -> DeltaTable | None:
+    def load(self) -> None:
+        """What was read here is what a commit builds on: whoever else commits meanwhile makes it fail."""
         try:
-            return DeltaTable(self.uri, storage_options=self.options)
+            self.delta: DeltaTable | None = DeltaTable(self.uri, storage_options=self.options)
         except TableNotFoundError:
-            return None
+            self.delta = None
 
     def position(self) -> int | None:
-        table = self.table()
-        return None if table is None else table.transaction_version(APPLICATION)
+        return None if self.delta is None else self.delta.transaction_version(APPLICATION)
+
+    def last(self) -> list[str] | None:
+        """Which event stands at the last position, where the table has events."""
+        position = self.position()
+        if self.delta is None or position is None or "data_hash" not in self.schema.names:
+            return None
+        rows = self.delta.to_pyarrow_dataset().to_table(columns=["id", "data_hash"], filter=pc.field("position") == position).to_pylist()
+        return [rows[0]["id"], rows[0]["data_hash"]] if len(rows) == 1 else None
 
     def batches(self, frames: Frames) -> Any:
         """Record batches of the rows, one block at a time."""
@@ -108,27 +121,41 @@ class Table:
     def write(self, mode: str, position: int, frames: Frames) -> int:
         self.rows = 0
         reader = pa.RecordBatchReader.from_batches(self.schema, self.batches(frames))
-        write_deltalake(self.uri, reader, mode=mode, schema_mode="overwrite" if mode == "overwrite" else None, storage_options=self.options,
-                        commit_properties=self.properties(position),
-                        configuration={"delta.logRetentionDuration": "interval 30 days"})
+        write_deltalake(
+            self.uri if self.delta is None else self.delta, reader, mode="error" if self.delta is None else mode,
+            schema_mode=None if self.delta is None else "overwrite" if mode == "overwrite" else "merge",
+            storage_options=self.options if self.delta is None else None, commit_properties=self.properties(position),
+            configuration={"delta.logRetentionDuration": "interval 30 days",
+                           "delta.deletedFileRetentionDuration": f"interval {self.retention_hours} hours"} if self.delta is None else None)
         frames.drain()
+        self.load()
+        if self.position() != position:
+            raise RuntimeError(f"somebody else writes {self.uri}: it is at position {self.position()}, not {position}")
         return self.rows
 
     def redact(self, events: list[list[Any]]) -> int:
-        table = self.table()
-        if table is None or not events:
-            return 0
-        where = " or ".join(f"(workspace = '{workspace}' and sequence = {int(sequence)})" for workspace, sequence in events)
-        return table.update(updates={"data": "null"}, predicate=f"data is not null and ({where})")["num_updated_rows"]
+        count = 0
+        spread: dict[str, list[int]] = {}
+        for workspace, sequence in events:
+            spread.setdefault(workspace, []).append(int(sequence))
+        for workspace, sequences in spread.items():
+            for start in range(0, len(sequences), REDACTED_AT_ONCE):
+                part = ", ".join(str(sequence) for sequence in sequences[start:start + REDACTED_AT_ONCE])
+                if self.delta is not None:
+                    count += self.delta.update(
+                        updates={"data": "null"},
+                        predicate=f"data is not null and workspace = '{workspace}' and sequence in ({part})")["num_updated_rows"]
+        self.load()
+        return count
 
-    def maintain(self, files_max: int, retention_hours: int) -> dict[str, int]:
-        table = self.table()
-        if table is None:
+    def maintain(self, files_max: int) -> dict[str, int]:
+        """Also what writers left that were killed, and what was forgotten by checkpoints of the log."""
+        if self.delta is None:
             return {"compacted": 0, "removed": 0}
         compacted = 0
-        if len(table.file_uris()) > files_max:
-            compacted = table.optimize.compact()["numFilesRemoved"]
-        removed = table.vacuum(retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False)
+        if len(self.delta.file_uris()) > files_max:
+            compacted = self.delta.optimize.compact()["numFilesRemoved"]
+        removed = self.delta.vacuum(retention_hours=self.retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
         return {"compacted": compacted, "removed": len(removed)}
 
 
@@ -139,14 +166,14 @@ def main() -> None:
         request = json.loads(line)
         match request["op"]:
             case "open":
-                table = Table(request["table"], request["options"], request["columns"])
-                answer: dict[str, Any] = {"position": table.position()}
+                table = Table(request["table"], request["options"], request["columns"], request["retention_hours"])
+                answer: dict[str, Any] = {"position": table.position(), "last": table.last()}
             case "overwrite" | "append" as mode if table:
                 answer = {"rows": table.write(mode, request["position"], Frames(source))}
             case "redact" if table:
                 answer = {"rows": table.redact(request["events"])}
             case "maintain" if table:
-                answer = table.maintain(request["files_max"], request["retention_hours"])
+                answer = table.maintain(request["files_max"])
             case _:
                 raise ValueError(f"unknown request {request['op']}")
         print(json.dumps(answer), flush=True)

@@ -58,15 +58,15 @@ struct JSONCheck {
     guard peek == UInt8(ascii: "{") else { throw fault("it is not a JSON object") }
     try descend()
     var members: [(key: String, value: Range<Int>)] = []
+    var keys: Set<[UInt8]> = []
     if try !endsAtOnce(UInt8(ascii: "}")) {
       repeat {
         skipSpace()
         let start = at
         guard peek == UInt8(ascii: "\"") else { throw fault("a key was expected") }
-        let key = String(decoding: try string(keep: true), as: UTF8.self)
-        guard !members.contains(where: { $0.key.utf8.elementsEqual(key.utf8) }) else {
-          throw fault("a key stands twice in one object", at: start)
-        }
+        let bytes = try string(keep: true)
+        guard keys.insert(bytes).inserted else { throw fault("a key stands twice in one object", at: start) }
+        let key = String(decoding: bytes, as: UTF8.self)
         skipSpace()
         guard take(UInt8(ascii: ":")) else { throw fault("a colon was expected") }
         skipSpace()

@@ -18,6 +18,7 @@ struct ByteLines {
   private var buffer: [UInt8] = []
   private var at = 0
   private var isAtEnd = false
+  private var isAtStart = true
   /// The line that is read next.
   private(set) var number = 1
 
@@ -65,6 +66,9 @@ struct ByteLines {
       return false
     }
     (buffer, at) = (Array(more), 0)
+    // A byte order mark says nothing in UTF-8.
+    if isAtStart, buffer.starts(with: [0xEF, 0xBB, 0xBF]) { at = 3 }
+    isAtStart = false
     return true
   }
 }

@@ -23,7 +23,7 @@ struct CSVRecords {
         .invalidEvent(index: nil, byteOffset: nil), "The first line does not name the columns.",
         hint: "Comma-separated values begin with a line of names (RFC 4180), in UTF-8.")
     }
-    columns = names.map { $0.trimmingPrefix("\u{FEFF}") }.map(String.init)
+    columns = names
     if let twice = Dictionary(grouping: columns, by: { $0 }).first(where: { $0.value.count > 1 })?.key {
       throw LedgerError(
         .invalidEvent(index: nil, byteOffset: nil), "Column '\(twice)' stands twice in the first line.",
@@ -50,7 +50,12 @@ struct CSVRecords {
     let number = lines.number
     var (fields, field, bytes) = ([String](), [UInt8](), 0)
     var (isQuoted, wasQuoted, fault) = (false, false, String?.none)
+    // Where a carriage return stood outside of quotation marks: the end of a line follows, or it belongs to the field.
+    var returnAt: Int?
     func text(_ field: [UInt8]) -> String? { String(validating: field, as: UTF8.self) }
+    func endLine() {
+      if let returnAt, returnAt == field.count - 1 { field.removeLast() }
+    }
     while let byte = try lines.byte() {
       bytes += 1
       if bytes > ByteLines.lineBytesMax {
@@ -78,16 +83,25 @@ struct CSVRecords {
           fault = fault ?? "a quotation mark stands within a field that does not begin with one"
         }
       case UInt8(ascii: ","), UInt8(ascii: "\n"):
-        if byte == UInt8(ascii: "\n"), field.last == 0x0d { field.removeLast() }
+        if byte == UInt8(ascii: "\n") {
+          endLine()
+        } else if wasQuoted, returnAt != nil {
+          fault = fault ?? "something follows a quoted field"
+        }
+        returnAt = nil
         if let text = text(field) { fields.append(text) } else { fault = fault ?? "it is not UTF-8" }
         (field, wasQuoted) = ([], false)
         if byte == UInt8(ascii: "\n") { return (number, fields, fault) }
       default:
-        if wasQuoted, byte != 0x0d { fault = fault ?? "something follows a quoted field" }
-        if fault == nil { field.append(byte) }
+        if wasQuoted, byte != 0x0d || returnAt != nil { fault = fault ?? "something follows a quoted field" }
+        if fault == nil {
+          if byte == 0x0d { returnAt = field.count }
+          field.append(byte)
+        }
       }
     }
     if isQuoted { fault = fault ?? "a quoted field does not end" }
+    endLine()
     if let text = text(field) { fields.append(text) } else { fault = fault ?? "it is not UTF-8" }
     return (number, fields, fault)
   }

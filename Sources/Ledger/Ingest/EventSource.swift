@@ -140,8 +140,14 @@ extension EventSource {
     guard let text = String(validating: line, as: UTF8.self) else { throw LineFault("it is not UTF-8") }
     guard mapping.stream == nil else {
       var values: [String: String] = [:]
-      for member in members { values[member.key] = Self.plain(Array(line[member.value])) }
-      return try record(data: text.trimmingCharacters(in: .whitespaces), values)
+      var written: [String: String] = [:]
+      for member in members where Array(line[member.value]) != Array("null".utf8) {
+        values[member.key] = Self.plain(Array(line[member.value]))
+        // Text and a number that look alike make different ids; how text is escaped does not.
+        let isText = line[member.value].first == UInt8(ascii: "\"")
+        written[member.key] = (isText ? "\"" : "") + (values[member.key] ?? "")
+      }
+      return try record(data: text.trimmingCharacters(in: .whitespaces), values, written: written)
     }
     return try whole(line, members)
   }
@@ -162,7 +168,11 @@ extension EventSource {
         throw LineFault(
           "'\(key.prefix(80))' is no key of an event: those are \(Self.known.sorted().joined(separator: ", ")), data")
       }
-      if value != Array("null".utf8) { values[key] = Self.plain(value) }
+      guard value != Array("null".utf8) else { continue }
+      guard Self.passedOver.contains(key) || Self.numbers.contains(key) || value.first == UInt8(ascii: "\"") else {
+        throw LineFault("\(key) is not text")
+      }
+      values[key] = Self.plain(value)
     }
     guard let stream = values["stream"], let type = values["type"], let data else {
       throw LineFault("it lacks \(values["stream"] == nil ? "stream" : values["type"] == nil ? "type" : "data")")
@@ -189,6 +199,8 @@ extension EventSource {
     "cause", "expected_version", "id", "occurred_at", "stream", "type", "type_version", "workspace",
   ]
 
+  private static let numbers: Set<String> = ["expected_version", "type_version"]
+
   private func id(
     _ given: String?, _ stream: String, _ type: String, _ version: Int16, _ occurredAt: String?, _ data: String
   ) throws(LineFault) -> UUID {
@@ -201,8 +213,8 @@ extension EventSource {
 
   private func cause(_ text: String?) throws(LineFault) -> EventReference? {
     guard let text else { return nil }
-    let parts = text.split(separator: "/")
-    guard parts.count == 2, let sequence = Int64(parts[1]) else {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[0].isEmpty, let sequence = Int64(parts[1]) else {
       throw LineFault("its cause is no event: write workspace/sequence")
     }
     return EventReference(workspace: String(parts[0]), sequence: sequence)
@@ -237,10 +249,12 @@ extension EventSource {
         members.append("\(Self.quoted(column)):\(Self.quoted(value))")
       }
     }
-    return try record(data: "{\(members.joined(separator: ","))}", fields)
+    return try record(data: "{\(members.joined(separator: ","))}", fields, written: fields)
   }
 
-  private func record(data: String, _ values: [String: String]) throws(LineFault) -> NewEvent {
+  private func record(
+    data: String, _ values: [String: String], written: [String: String]
+  ) throws(LineFault) -> NewEvent {
     guard let type = mapping.type else { throw LineFault("no type was given for records") }
     let stream = try filled(mapping.stream ?? "", values)
     var occurred: String?
@@ -251,7 +265,7 @@ extension EventSource {
     var facts = ["recorded", workspace, stream, type, "\(mapping.typeVersion)"]
     if mapping.key.isEmpty { facts.append(data) }
     for key in mapping.key {
-      guard let value = values[key] else { throw LineFault("it lacks \(key), which is part of its id") }
+      guard let value = written[key] else { throw LineFault("it lacks \(key), which is part of its id") }
       facts += [key, value]
     }
     return NewEvent(

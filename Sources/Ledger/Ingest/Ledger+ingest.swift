@@ -51,16 +51,26 @@ extension Ledger {
       guard !items.isEmpty else { return report }
       upcoming = Self.batch(of: source)
       try Task.checkCancellation()
-      report.lines += items.count
       var events: [(number: Int, event: NewEvent)] = []
       for item in items {
+        guard report.bad.count < badMax else { break }
+        report.lines += 1
         switch item.event {
         case .success(let event): events.append((item.number, event))
         case .failure(let fault): report.bad.append(.init(number: item.number, reason: fault.reason))
         }
       }
-      try await append(events[...], to: workspace, run, badMax, &report)
-      report.bad.sort { $0.number < $1.number }
+      var outcome = Outcome()
+      try await append(events[...], to: workspace, run, &outcome)
+      // Who may append nothing of all this may not append here.
+      if let error = outcome.notAllowed, outcome.appended + outcome.replayed == 0,
+        outcome.refused.count == outcome.notAllowedCount
+      {
+        throw error
+      }
+      report.appended += outcome.appended
+      report.replayed += outcome.replayed
+      report.bad = (report.bad + outcome.refused).sorted { $0.number < $1.number }
       told(report)
       guard report.bad.count < badMax else {
         report.isCutShort = true
@@ -73,26 +83,44 @@ extension Ledger {
     Task { try await source.batch(events: ingestEvents, bytes: ingestBytes) }
   }
 
+  /// What came of a batch.
+  private struct Outcome {
+    var appended = 0
+    var replayed = 0
+    var refused: [IngestReport.BadLine] = []
+    var notAllowed: LedgerError?
+    var notAllowedCount = 0
+  }
+
+  /// Of so many refusals each takes its line out; with more, halves are tried, which costs less than all the rest each time.
+  private static let removedMax = 8
+
   /// Appends a batch; what the ledger refuses of it is found and left out.
   private func append(
-    _ events: ArraySlice<(number: Int, event: NewEvent)>, to workspace: String, _ run: UUID?, _ badMax: Int,
-    _ report: inout IngestReport
+    _ events: ArraySlice<(number: Int, event: NewEvent)>, to workspace: String, _ run: UUID?, _ outcome: inout Outcome,
+    removed: Int = 0
   ) async throws {
-    guard !events.isEmpty, report.bad.count < badMax else { return }
+    guard !events.isEmpty else { return }
     do {
       let result = try await append(events.map(\.event), to: workspace, run: run)
-      report.appended += result.appended
-      report.replayed += result.replayed
+      outcome.appended += result.appended
+      outcome.replayed += result.replayed
     } catch let error as LedgerError {
-      guard let wrong = try Self.refused(events, error) else {
+      let wrong = try Self.refused(events, error)
+      guard let wrong, removed < Self.removedMax || events.count == 1 else {
         // One of them it is: half of them at a time, it is found.
         let middle = events.startIndex + events.count / 2
-        try await append(events[..<middle], to: workspace, run, badMax, &report)
-        return try await append(events[middle...], to: workspace, run, badMax, &report)
+        try await append(events[..<middle], to: workspace, run, &outcome, removed: wrong == nil ? removed : 0)
+        return try await append(events[middle...], to: workspace, run, &outcome, removed: wrong == nil ? removed : 0)
       }
-      report.bad += wrong.map { .init(number: events[$0].number, reason: Self.reason(error)) }
+      outcome.refused += wrong.map { .init(number: events[$0].number, reason: Self.reason(error)) }
+      if case .notAllowed = error.code {
+        outcome.notAllowed = error
+        outcome.notAllowedCount += wrong.count
+      }
       try await append(
-        events.indices.filter { !wrong.contains($0) }.map { events[$0] }[...], to: workspace, run, badMax, &report)
+        events.indices.filter { !wrong.contains($0) }.map { events[$0] }[...], to: workspace, run, &outcome,
+        removed: removed + 1)
     }
   }
 
@@ -104,27 +132,35 @@ extension Ledger {
   /// Which of a batch a refusal is about; nil when it does not say.
   ///
   /// - Throws: a refusal that is about none of them.
-  private static func refused(_ events: ArraySlice<(number: Int, event: NewEvent)>, _ error: LedgerError) throws
+  private static func refused(
+    _ events: ArraySlice<(number: Int, event: NewEvent)>, _ error: LedgerError, isWhole: Bool = false
+  ) throws
     -> [Int]?
   {
+    func all(_ isWrong: (NewEvent) -> Bool) -> [Int]? {
+      let wrong = events.indices.filter { isWrong(events[$0].event) }
+      return wrong.isEmpty ? nil : wrong
+    }
+    let found: [Int]?
     switch error.code {
     case .invalidEvent(let index?, _) where index < events.count:
-      return [events.startIndex + index]
-    case .sameIDOtherContent(let id, let sequence):
-      let places = events.indices.filter { events[$0].event.id == id }
-      // Of two in one call, the first is the event.
-      let wrong = sequence == nil ? Array(places.dropFirst()) : places
-      return wrong.isEmpty ? nil : wrong
+      found = [events.startIndex + index]
     case .unknownType(let type, let version):
-      let wrong = events.indices.filter {
-        events[$0].event.type == type && Int(events[$0].event.typeVersion) == version
-      }
-      return wrong.isEmpty ? nil : wrong
-    case .invalidEvent, .unknownCause, .wrongExpectedVersion:
-      return events.count == 1 ? [events.startIndex] : nil
+      found = all { $0.type == type && Int($0.typeVersion) == version }
+    case .unknownCause(let cause):
+      // One that stands before it in the file is there once the lines between are appended by themselves.
+      found = isWhole ? all { $0.cause == cause } : nil
+    case .wrongExpectedVersion(let stream, let expected, _):
+      found = all { $0.stream == stream && $0.expectedVersion == expected }.map { Array($0.prefix(1)) }
+    case .sameIDOtherContent(let id, _):
+      // Which of several it is, only one at a time tells: the others may be the event itself.
+      found = all { $0.id == id }.flatMap { $0.count == 1 ? $0 : nil }
+    case .invalidEvent, .notAllowed:
+      found = nil
     default:
       throw error
     }
+    return found ?? (events.count == 1 ? [events.startIndex] : nil)
   }
 
   /// Appends the events of a file in one transaction: all, or with the first line that is bad none.
@@ -179,8 +215,13 @@ extension Ledger {
       guard let refusal = error as? LedgerError ?? (error as? PostgresError).flatMap({ LedgerError($0) }) else {
         throw error
       }
-      let wrong = try refused(events[...], refusal)?.first ?? events.startIndex
-      throw AtomicRefusal(line: .init(number: events[wrong].number, reason: Self.reason(refusal)))
+      if case .notAllowed = refusal.code { throw refusal }
+      if let wrong = try refused(events[...], refusal, isWhole: true)?.first {
+        throw AtomicRefusal(line: .init(number: events[wrong].number, reason: reason(refusal)))
+      }
+      let (first, last) = (events[0].number, events[events.count - 1].number)
+      throw AtomicRefusal(
+        line: .init(number: first, reason: "One of lines \(first) to \(last): \(reason(refusal))"))
     }
   }
 }

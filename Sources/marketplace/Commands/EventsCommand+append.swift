@@ -143,7 +143,10 @@ extension EventsCommand {
 
     private static func open(_ path: String) throws -> FileHandle {
       if path == "-" { return .standardInput }
-      guard let file = FileHandle(forReadingAtPath: path) else {
+      var isDirectory: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue,
+        let file = FileHandle(forReadingAtPath: path)
+      else {
         throw Failure(.usage, "file_unreadable", "--from: \(path) cannot be read.")
       }
       return file
