@@ -63,5 +63,6 @@ public enum Migrations {
     Migration("m0028-segments", PackageResources.m0028_segments_sql),
     Migration("m0029-readers", PackageResources.m0029_readers_sql),
     Migration("m0030-own-types", PackageResources.m0030_own_types_sql),
+    Migration("m0031-workspace-first", PackageResources.m0031_workspace_first_sql),
   ]
 }

@@ -4,7 +4,7 @@
 # What is done, and how it is judged: ops/faults.d/lakehouse/publish.py.
 
 measure() {
-  need_packages "${PACKAGES_RUN[@]}" openssl
+  need_packages "${PACKAGES_RUN[@]}" "${PACKAGES_SPARK[@]}" openssl
   need_venvs lakehouse s3
   release_build
   start_cluster ledger jit=off

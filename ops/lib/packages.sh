@@ -4,6 +4,8 @@
 # postgresql: the private clusters. libpq-dev, libssl-dev, pkg-config: modules CLibPQ and CLibCrypto. zlib1g-dev: HTTP compression in Swift NIO.
 PACKAGES_BUILD=(libpq-dev libssl-dev pkg-config zlib1g-dev)
 PACKAGES_RUN=(postgresql)
+# Spark, which reads what is published.
+PACKAGES_SPARK=(openjdk-17-jre-headless)
 
 package_is_installed() {
   [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]

@@ -1,18 +1,23 @@
 public import Postgres
 
-/// The tables behind the catalog: whether they are what the events amount to, and making them so.
+/// The tables behind the catalog, or those of a projection that somebody registered: whether they are what the events
+/// amount to, and making them so.
 ///
 /// Needs the rights of `ledger_service` for checks and of `ledger_owner` for rebuilding. Methods throw
 /// `PostgresError` and `CancellationError`.
 public struct Projections: Sendable {
-  /// Name under which the ledger knows them.
+  /// Name under which the ledger knows those behind the catalog.
   public static let name = "marketplace"
 
   private let pool: PostgresPool
+  private let name: String
 
   /// The projections of a migrated database.
-  public init(_ pool: PostgresPool) {
+  ///
+  /// - Parameter name: the name that a projection was registered under; those behind the catalog unless told otherwise.
+  public init(_ pool: PostgresPool, named name: String = Self.name) {
     self.pool = pool
+    self.name = name
   }
 
   /// A row that is not what the events amount to.
@@ -47,15 +52,24 @@ public struct Projections: Sendable {
   /// - Returns: what differs; nothing when all is right.
   public func check(_ workspace: String) async throws -> [Difference] {
     try await pool.withSession { session in
-      try session.query(
-        """
-        SELECT c.*, ledger.position_of($1, c.sequence) AS position FROM (
-          SELECT projection_table, difference, row_text,
-            marketplace_projection.sequence_of(projection_table, row_text) AS sequence
-          FROM marketplace_projection.check($1)) c
-        ORDER BY projection_table, row_text, difference
-        """, [workspace]
-      ).map {
+      let rows =
+        if name == Self.name {
+          try session.query(
+            """
+            SELECT c.*, ledger.position_of($1, c.sequence) AS position FROM (
+              SELECT projection_table, difference, row_text,
+                marketplace_projection.sequence_of(projection_table, row_text) AS sequence
+              FROM marketplace_projection.check($1)) c
+            ORDER BY projection_table, row_text, difference
+            """, [workspace])
+        } else {
+          try session.query(
+            """
+            SELECT projection_table, difference, row_text, NULL::bigint AS sequence, NULL::bigint AS position
+            FROM ledger.check_projection($1, $2) ORDER BY projection_table, row_text, difference
+            """, [name, workspace])
+        }
+      return try rows.map {
         Difference(
           workspace: workspace, table: try $0.optionalString("projection_table"),
           difference: try $0.string("difference"), row: try $0.string("row_text"),
@@ -70,7 +84,7 @@ public struct Projections: Sendable {
   public func rebuild(_ workspace: String) async throws -> Int64 {
     try await pool.withSession { session in
       let rows = try session.query(
-        "SELECT ledger.rebuild_projection($1, $2) AS last", [Self.name, workspace])
+        "SELECT ledger.rebuild_projection($1, $2) AS last", [name, workspace])
       return try rows.first?.optionalInt64("last") ?? 0
     }
   }

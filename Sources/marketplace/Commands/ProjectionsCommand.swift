@@ -16,10 +16,12 @@ struct ProjectionsCommand: AsyncParsableCommand {
       commandName: "rebuild", abstract: "Make them what the log amounts to, workspace by workspace.",
       discussion: "Appends to a workspace wait meanwhile. For example: marketplace projections rebuild dev01")
     @OptionGroup var options: GlobalOptions
+    @Option(help: "One that you registered, instead of those behind the catalog.") var projection = Projections.name
     @Argument(help: "Workspaces; all when none is named.") var workspaces: [String] = []
 
     private struct JSON: Encodable {
       var schema = "marketplace.projections.rebuild/1"
+      var projection: String
       var workspaces: [Entry]
 
       struct Entry: Encodable {
@@ -32,14 +34,14 @@ struct ProjectionsCommand: AsyncParsableCommand {
       let rebuilt = try await Workplace.use(try Settings(options), options: options) { place in
         var rebuilt: [JSON.Entry] = []
         for id in try await place.workspaceIDs(named: workspaces) {
-          let last = try await Projections(place.pool).rebuild(id.text)
+          let last = try await Projections(place.pool, named: projection).rebuild(id.text)
           rebuilt.append(.init(id: id.text, events: last))
           guard options.output == .table else { continue }
           Console.data("  \(id)  rebuilt from \(Sentence.count(Int(last), "event"))")
         }
         return rebuilt
       }
-      if options.output == .json { try JSONOutput.print(JSON(workspaces: rebuilt)) }
+      if options.output == .json { try JSONOutput.print(JSON(projection: projection, workspaces: rebuilt)) }
       ProjectionsCommand.remarkIfNone(rebuilt.count, options)
     }
   }
@@ -50,10 +52,12 @@ struct ProjectionsCommand: AsyncParsableCommand {
       commandName: "check", abstract: "Compute them anew beside the live ones and compare row by row.",
       discussion: "Changes nothing. Exit code 8 when they differ. For example: marketplace projections check dev01")
     @OptionGroup var options: GlobalOptions
+    @Option(help: "One that you registered, instead of those behind the catalog.") var projection = Projections.name
     @Argument(help: "Workspaces; all when none is named.") var workspaces: [String] = []
 
     private struct JSON: Encodable {
       var schema = "marketplace.projections.check/1"
+      var projection: String
       var workspaces: [Entry]
 
       struct Entry: Encodable {
@@ -66,7 +70,7 @@ struct ProjectionsCommand: AsyncParsableCommand {
       let found = try await Workplace.use(try Settings(options), options: options) { place in
         var found: [JSON.Entry] = []
         for id in try await place.workspaceIDs(named: workspaces) {
-          let differences = try await place.projectionDifferences(of: id)
+          let differences = try await place.projectionDifferences(of: id, projection: projection)
           found.append(.init(id: id.text, differences: differences.map(\.message)))
           guard options.output == .table else { continue }
           for difference in differences { Console.data("  \(id)  \(Sentence.printable(difference.message))") }
@@ -74,7 +78,7 @@ struct ProjectionsCommand: AsyncParsableCommand {
         }
         return found
       }
-      if options.output == .json { try JSONOutput.print(JSON(workspaces: found)) }
+      if options.output == .json { try JSONOutput.print(JSON(projection: projection, workspaces: found)) }
       ProjectionsCommand.remarkIfNone(found.count, options)
       if found.contains(where: { !$0.differences.isEmpty }) { throw JobEnded(status: .integrity) }
     }

@@ -25,12 +25,15 @@ extension Workplace {
   }
 
   /// Where a workspace's projections are not what its log adds up to (P1).
-  func projectionDifferences(of workspace: WorkspaceID) async throws -> [Violation] {
-    try await Projections(pool).check(workspace.text).map { difference in
+  func projectionDifferences(
+    of workspace: WorkspaceID, projection: String = Projections.name
+  ) async throws -> [Violation] {
+    let option = projection == Projections.name ? "" : " --projection \(projection)"
+    return try await Projections(pool, named: projection).check(workspace.text).map { difference in
       Violation(
         "P1",
         "\(workspace): \(difference.table ?? "projections"), \(difference.difference): \(difference.row). 'marketplace "
-          + "projections rebuild \(workspace)' makes them anew.")
+          + "projections rebuild \(workspace)\(option)' makes them anew.")
     }
   }
 

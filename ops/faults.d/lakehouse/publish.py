@@ -4,15 +4,15 @@ usage: publish.py PROGRAM DIRECTORY CLUSTER_DIRECTORY [--short] [--seed N]
 
 A log grows by random events and redactions. At each step `marketplace publish` is started and killed at a random moment: the
 program, its writer, or both. What lies in storage then must be readable, each table as of one position, and the events 1 to
-that position, each once. At the end it is published whole, and every cell of every table is compared with PostgreSQL, as three
-readers see it that have nothing to do with us: deltalake, pyarrow and DuckDB over the files of the newest version. Publishing
-again must commit nothing. Once in a folder, once in a bucket (moto, which enforces conditional writes).
+that position, each once. At the end it is published whole, and every cell of every table is compared with PostgreSQL, as four
+readers see it that have nothing to do with us: deltalake, and pyarrow, DuckDB and Spark over the files of the newest version.
+Publishing again must commit nothing. Once, Spark folds the published events, and what comes out is compared cell by cell. All that in a
+folder, and in a bucket (moto, which enforces conditional writes).
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
 import random
@@ -20,42 +20,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import psycopg
-import pyarrow.dataset
-from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
-
 from database import Cluster
-from mix import PRINCIPAL, START_MS, Workspace
+from mix import PRINCIPAL, START_MS
+from published import FOLDED, VIEWS, Published
+from unruly import UnrulyWorkspace
 from wire import Call, Connection
 
 WORKSPACES = ("dev01", "dev02", "dev03", "dev04", "dev05")
-VIEWS = ("catalog", "export_summary", "import_summary", "stage_history")
 EVENTS_A_STEP = {"full": 1_000, "short": 200}
 KILLS = {"full": 20, "short": 4}
 BUCKET = "lakehouse"
 
 
-def plain(value: Any) -> Any:
-    """A cell as every reader can be brought to give it."""
-    if hasattr(value, "astimezone"):
-        return value.astimezone(datetime.timezone.utc).isoformat()
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
-
-
-class Ground:
+class Ground(Published):
     """A database and a store, and the program over both."""
 
-    def __init__(self, binary: str, folder: Path, cluster: Cluster, name: str, storage: dict[str, Any], options: dict[str, str]):
-        self.binary, self.folder, self.options, self.location = binary, folder, options, f"{storage['url']}/lakehouse"
-        self.conninfo = cluster.conninfo(name)
+    def __init__(self, binary: str, folder: Path, cluster: Cluster, name: str, storage: dict[str, Any], options: dict[str, str],
+                 seed: int):
+        super().__init__(folder, cluster.conninfo(name), f"{storage['url']}/lakehouse", options)
+        self.binary = binary
         cluster.admin.run(f"create database {name} template template0")
         settings = {"database": self.conninfo, "storage": storage, "workspaces": [], "lakehouse": {"python": sys.executable}}
         self.configuration = folder / f"{name}.yaml"
@@ -65,7 +51,7 @@ class Ground:
         self.owner.run(f"do $$ begin create role {PRINCIPAL} login in role ledger_writer; exception when duplicate_object then null; end $$")
         self.owner.run(f"select ledger.grant_append('{PRINCIPAL}', '*', '')")
         self.writer = Connection(cluster.conninfo(name, PRINCIPAL))
-        self.spread = [Workspace(workspace, 7) for workspace in WORKSPACES]
+        self.spread = [UnrulyWorkspace(workspace, seed) for workspace in WORKSPACES]
         for workspace in self.spread:
             self.owner.run(f"select ledger.open_workspace('{workspace.name}')")
             self.writer.append(Call([workspace.connect()], START_MS))
@@ -110,12 +96,6 @@ class Ground:
                 time.sleep(0.01)
         return what
 
-    def table(self, name: str) -> DeltaTable | None:
-        try:
-            return DeltaTable(f"{self.location}/{name}", storage_options=self.options)
-        except TableNotFoundError:
-            return None
-
     def readable(self) -> list[str]:
         """What is wrong with what lies there now."""
         wrong = []
@@ -130,72 +110,6 @@ class Ground:
             if name == "events" and sorted(rows["position"].to_pylist()) != list(range(1, (position or 0) + 1)):
                 wrong.append(f"events: {rows.num_rows} rows, {len(set(rows['position'].to_pylist()))} positions, of {position}")
         return wrong
-
-    def wanted(self, name: str, position: int) -> tuple[list[str], list[list[Any]]]:
-        """The rows as PostgreSQL has them, through a driver of its own."""
-        source = f"marketplace.{name}_at({position}::bigint)" if name != "events" else f"ledger.sealed_events(0, {position})"
-        with psycopg.connect(self.conninfo) as connection:
-            columns = connection.execute(
-                "select a.attname, format_type(a.atttypid, -1) from pg_attribute a where a.attrelid = %s::regclass and a.attnum > 0 "
-                "and a.attname <> 'salt' order by a.attnum", [f"marketplace.{name}" if name != "events" else "ledger.events"]).fetchall()
-            names, expressions = [], []
-            for column, kind in columns:
-                if kind == "tstzrange":
-                    names += [f"{column}_from", f"{column}_to", f"{column}_empty"]
-                    expressions += [f"lower({column})", f"upper({column})", f"isempty({column})"]
-                else:
-                    names.append(column)
-                    expressions.append({"uuid": f"{column}::text", "json": f"{column}::text", "bytea": f"encode({column}, 'hex')"}.get(kind, f'"{column}"'))
-            rows = connection.execute(f"select {', '.join(expressions)} from {source}").fetchall()
-        return names, [[plain(value) for value in row] for row in rows]
-
-    def readers(self, table: DeltaTable) -> dict[str, Callable[[list[str]], list[list[Any]]]]:
-        def by_deltalake(names: list[str]) -> list[list[Any]]:
-            rows = table.to_pyarrow_table().select(names)
-            return [list(row.values()) for row in rows.to_pylist()]
-
-        def by_pyarrow(names: list[str]) -> list[list[Any]]:
-            rows = pyarrow.dataset.dataset(self.files(table), format="parquet").to_table(columns=names)
-            return [list(row.values()) for row in rows.to_pylist()]
-
-        def by_duckdb(names: list[str]) -> list[list[Any]]:
-            connection = duckdb.connect()
-            connection.execute("set timezone = 'UTC'")
-            columns = ", ".join(f'"{name}"' for name in names)
-            found = connection.execute(f"select {columns} from read_parquet(?)", [self.files(table)]).fetchall()
-            return [list(row) for row in found]
-
-        return {"deltalake": by_deltalake, "pyarrow": by_pyarrow, "DuckDB": by_duckdb}
-
-    def files(self, table: DeltaTable) -> list[str]:
-        """Of the newest version, where other readers can reach them: a bucket's are copied."""
-        uris = table.file_uris()
-        if not self.options:
-            return [uri.removeprefix("file://") for uri in uris]
-        copies = self.folder / "copies"
-        copies.mkdir(exist_ok=True)
-        paths = []
-        for number, uri in enumerate(uris):
-            path = copies / f"{number}.parquet"
-            address = f"{self.options['aws_endpoint']}/{uri.removeprefix('s3://')}"
-            subprocess.run(["curl", "-sSf", "-o", str(path), "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
-                            f"{self.options['aws_access_key_id']}:{self.options['aws_secret_access_key']}", address], check=True)
-            paths.append(str(path))
-        return paths
-
-    def differences(self, position: int) -> dict[str, tuple[int, list[str]]]:
-        """For each table and reader, what differs; and how many cells were compared."""
-        result = {}
-        for name in (*VIEWS, "events"):
-            table = self.table(name)
-            names, rows = self.wanted(name, position)
-            rows.sort(key=repr)
-            for reader, read in self.readers(table).items():
-                found = sorted(([plain(value) for value in row] for row in read(names)), key=repr)
-                wrong = [f"{name} by {reader}: {len(found)} rows, not {len(rows)}"] if len(found) != len(rows) else []
-                wrong += [f"{name} by {reader}: {a} is not {b}" for a, b in zip(found, rows) if a != b][:3]
-                result[f"{name} by {reader}"] = (len(rows) * len(names), wrong)
-        return result
 
 
 def sweep(ground: Ground, chance: random.Random, size: str, label: str) -> tuple[list[dict], list[str]]:
@@ -236,8 +150,18 @@ def sweep(ground: Ground, chance: random.Random, size: str, label: str) -> tuple
     redacted = int(ground.owner.run("select count(*) from ledger.event where data is null")[0][0])
     print(f"{label}: killed {kills}; {said['position']:,} events, {redacted} redacted; {equal} of {len(differences)} readings equal, "
           f"{cells:,} cells compared", flush=True)
-    return [{"name": f"{label}: kills", "tried": tried, "survived": survived},
-            {"name": f"{label}: readings equal to PostgreSQL", "tried": len(differences), "survived": equal}], failures
+    figures = [{"name": f"{label}: kills", "tried": tried, "survived": survived},
+               {"name": f"{label}: readings equal to PostgreSQL", "tried": len(differences), "survived": equal}]
+    if ground.options:
+        return figures, failures
+    # what the files hold is the same wherever they lie
+    folded = ground.folded(ground.fold(said["position"]), said["position"])
+    failures += [f"{label}: {line}" for _, wrong in folded.values() for line in wrong]
+    same = sum(not wrong for _, wrong in folded.values())
+    print(f"{label}: {same} of {len(FOLDED)} tables that Spark folded equal, {sum(count for count, _ in folded.values()):,} cells compared",
+          flush=True)
+    figures.append({"name": f"{label}: tables folded by Spark equal to PostgreSQL", "tried": len(FOLDED), "survived": same})
+    return figures, failures
 
 
 def main() -> int:
@@ -265,7 +189,7 @@ def main() -> int:
     subprocess.run(["curl", "-sSf", "-o", "/dev/null", "-X", "PUT", f"{endpoint}/{BUCKET}"], check=True)
     grounds.append(("a bucket", "bucket", {"url": f"s3://{BUCKET}/tables", "endpoint": endpoint}, options))
     for label, name, storage, reading in grounds:
-        ground = Ground(arguments.program, folder, cluster, f"published_{name}", storage, reading)
+        ground = Ground(arguments.program, folder, cluster, f"published_{name}", storage, reading, arguments.seed)
         told, wrong = sweep(ground, chance, size, label)
         figures += told
         failures += wrong
