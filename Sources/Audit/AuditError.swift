@@ -8,6 +8,8 @@ public struct AuditError: Error, Sendable, Hashable, CustomStringConvertible {
     case forked = "ledger_forked"
     /// What was published is not what its checkpoint says, or its checkpoint is not signed as it should be.
     case published = "published_log_damaged"
+    /// What was published is not where it was published to: storage is not mounted, or is another.
+    case away = "published_log_away"
     /// Nothing was published yet.
     case unpublished = "nothing_published"
     /// A question about an event or a size that the log does not have.

@@ -95,11 +95,17 @@ public protocol LogEntries: Sendable {
 
   /// Which of these events something says was redacted that is not among the entries, since it has no position yet.
   func redactedSince(_ events: Set<EventPlace>) async throws -> Set<EventPlace>
+
+  /// When positions were given, seal by seal, page by page; `nil` from who does not know.
+  func seals(after position: Int64) async throws -> [Ledger.Seal]?
 }
 
 extension LogEntries {
   /// None: what is not among the entries is not known.
   public func redactedSince(_ events: Set<EventPlace>) async throws -> Set<EventPlace> { [] }
+
+  /// Not known.
+  public func seals(after position: Int64) async throws -> [Ledger.Seal]? { nil }
 }
 
 /// The sealed events of a ledger.
@@ -135,6 +141,9 @@ public struct LedgerEntries: LogEntries {
     }
     return redacted.intersection(events)
   }
+
+  /// - Throws: as ``entries(after:limit:)``.
+  public func seals(after position: Int64) async throws -> [Ledger.Seal]? { try await ledger.seals(after: position) }
 
   private static func dataFits(_ event: RecordedEvent) -> Bool? {
     guard let data = event.data, let salt = event.salt else { return nil }

@@ -1,4 +1,5 @@
 public import Ledger
+import Postgres
 import Storage
 public import Transparency
 
@@ -41,16 +42,19 @@ public struct LogPublisher: Sendable {
 
   /// Seals what has no position yet and publishes everything that is sealed.
   ///
+  /// - Parameter anew: whether to publish from the beginning where less is published than this database knows was.
   /// - Throws: ``AuditError`` with `.behind` or `.forked` when the ledger does not go on from what was published, with
-  ///   `.published` when that is damaged; `LedgerError`, `PostgresError`, `StorageError`.
-  public func publish() async throws -> Outcome {
+  ///   `.published` or `.away` when that is damaged or not there; `LedgerError`, `PostgresError`, `StorageError`.
+  public func publish(anew: Bool = false) async throws -> Outcome {
     try await locks.alone {
       let known = try await newest()
+      if !anew { try await refuseLess(than: known) }
       var growth = try await begin(at: known)
       let last = try await ledger.seal().last
       guard last > known.size else {
         // Whoever published it may have died before it became the newest.
         if let note = try await log.checkpoint(of: known.size) { try await log.put(note, of: known.size) }
+        try await ledger.notePublication(of: policy.origin, size: known.size)
         return Outcome(checkpoint: known, added: 0)
       }
       while growth.frontier.size < last {
@@ -58,8 +62,11 @@ public struct LogPublisher: Sendable {
         try await write(growth.append(entries))
       }
       try await write(growth.rest())
-      let checkpoint = Checkpoint(origin: policy.origin, size: last, root: growth.frontier.root)
+      let checkpoint = Checkpoint(
+        origin: policy.origin, size: last, root: growth.frontier.root,
+        sealedAt: try await ledger.sealTime(of: last)?.rfc3339)
       try await log.put(try signed(checkpoint), of: last)
+      try await ledger.notePublication(of: policy.origin, size: last)
       return Outcome(checkpoint: checkpoint, added: last - known.size)
     }
   }
@@ -68,8 +75,26 @@ public struct LogPublisher: Sendable {
   ///
   /// - Throws: as ``publish()``.
   public func seal() async throws {
-    _ = try await begin(at: try await newest())
+    let known = try await newest()
+    try await refuseLess(than: known)
+    _ = try await begin(at: known)
     _ = try await ledger.seal()
+  }
+
+  /// A store that is not mounted looks like one that nothing was published to, and one that was set back like an older log.
+  private func refuseLess(than known: Checkpoint) async throws {
+    guard let size = try await ledger.publishedSize(of: policy.origin), size > known.size else { return }
+    guard known.size > 0 else {
+      throw AuditError(
+        .away,
+        "\(size) events of \(policy.origin) were published, and \(log.place) has no checkpoint: it is not there, or not the place it "
+          + "was published to. Nothing was sealed. If what was published is lost, 'marketplace audit seal --anew' publishes "
+          + "it again.")
+    }
+    throw AuditError(
+      .published,
+      "\(size) events of \(policy.origin) were published, and the newest checkpoint in \(log.place) is of \(known.size): it was set "
+        + "back. Nothing was sealed. If what came later is lost, 'marketplace audit seal --anew' publishes it again.")
   }
 
   /// The newest checkpoint, signed by a key that is believed; that of the empty log when nothing was published.

@@ -1,4 +1,5 @@
 public import Ledger
+import Postgres
 public import Transparency
 
 /// Takes back what a database has lost of its log, from an export of it: the very same events at the very same positions.
@@ -58,10 +59,16 @@ public struct LogRecovery: Sendable {
       let before = try await ledger.lastPosition()
       try await compare(export, upTo: min(before, checkpoint.size))
       var (last, workspaces) = (before, Set<String>())
+      let seals = try await SignedSeals(of: log, policy: policy, upTo: checkpoint.size)
       while last < checkpoint.size {
-        let page = try await export.entries(after: last, limit: Self.eventsAtOnce)
-        guard !page.isEmpty else { throw AuditError(.unreadable, "The export ends after event \(last).") }
-        last = try await takeBack(page)
+        let seal = seals.next(after: last, upTo: checkpoint.size)
+        let page = try await export.entries(after: last, limit: Int(min(Int64(Self.eventsAtOnce), seal.size - last)))
+        guard let end = page.last?.position else {
+          throw AuditError(.unreadable, "The export ends after event \(last).")
+        }
+        // What a seal gave at once comes back in pieces: the last has its time, those before a microsecond less each.
+        let pieces = (seal.size - end + Int64(Self.eventsAtOnce) - 1) / Int64(Self.eventsAtOnce)
+        last = try await takeBack(page, sealedAt: seal.time.map { Timestamp(microseconds: $0.microseconds - pieces) })
         workspaces.formUnion(page.compactMap { $0.place?.workspace })
       }
       guard try await root(upTo: checkpoint.size) == checkpoint.root else {
@@ -74,10 +81,11 @@ public struct LogRecovery: Sendable {
     }
   }
 
-  private func takeBack(_ page: [LogEntry]) async throws -> Int64 {
+  private func takeBack(_ page: [LogEntry], sealedAt: Timestamp?) async throws -> Int64 {
     do {
       return try await ledger.recover(
-        page.map { Ledger.RecoveredEvent(leaf: $0.leaf, salt: $0.content?.salt, data: $0.content?.data) })
+        page.map { Ledger.RecoveredEvent(leaf: $0.leaf, salt: $0.content?.salt, data: $0.content?.data) },
+        sealedAt: sealedAt)
     } catch let error as LedgerError {
       guard case .sameIDOtherContent = error.code else { throw error }
       throw AuditError(.forked, "\(error)")
@@ -115,6 +123,28 @@ public struct LogRecovery: Sendable {
       for entry in page { tree.append(.leaf(entry.leaf)) }
     }
     return tree.root
+  }
+}
+
+/// Which positions were the last of a seal, and when they were given, as checkpoints say.
+private struct SignedSeals {
+  private let times: [(size: Int64, time: Timestamp?)]
+
+  init(of log: PublishedLog, policy: CheckpointPolicy, upTo size: Int64) async throws {
+    var times: [(size: Int64, time: Timestamp?)] = []
+    for published in try await log.sizes().sizes.sorted() where published <= size {
+      // What is not to be believed was told by the verification.
+      guard let note = try await log.checkpoint(of: published), let checkpoint = try? policy.signedByLog(note) else {
+        continue
+      }
+      times.append((published, checkpoint.sealedAt.flatMap { Timestamp(rfc3339: $0) }))
+    }
+    self.times = times
+  }
+
+  /// The first that ends after a position.
+  func next(after position: Int64, upTo size: Int64) -> (size: Int64, time: Timestamp?) {
+    times.first { $0.size > position } ?? (size, nil)
   }
 }
 

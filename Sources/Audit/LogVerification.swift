@@ -37,6 +37,8 @@ public struct LogVerification: Sendable {
       case checkpoint = "checkpoint_not_believed"
       /// What was published does not have the root that its checkpoint gives.
       case published = "published_log_damaged"
+      /// A position was not given when its checkpoint says: what is asked as of a time has another answer.
+      case sealed = "seal_time_changed"
       /// A table behind the catalog is not what the events amount to.
       case projection = "projection_changed"
       /// One of several events is not the one that was published, and nothing is at hand that says which.
@@ -187,6 +189,7 @@ public struct LogVerification: Sendable {
         "The event at position \(position), \(place), has no data, and no EventRedacted event says that it was redacted."
       )
     }
+    try await SealTimes(expected: expected, size: good.size).compare(with: entries, &report)
     // Only who has the right events can say of what was published that it is wrong.
     try await published.finish(upTo: good.size, &report)
     return report

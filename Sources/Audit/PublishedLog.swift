@@ -30,6 +30,9 @@ public struct PublishedLog: Sendable {
     return log
   }
 
+  /// Where it is, for messages.
+  var place: String { "\(storage.location)/\(folder)" }
+
   private func key(_ path: String) throws -> StorageKey { try StorageKey([folder]).appending(path) }
 
   /// A small file, `nil` when there is none.

@@ -8,12 +8,22 @@ public struct Checkpoint: Sendable, Hashable {
   public let size: Int64
   /// The root of its tree.
   public let root: MerkleHash
-  /// Lines below, which say what nobody needs to know.
+  /// Lines below.
   public let extensions: [String]
 
-  /// A checkpoint without extensions.
-  public init(origin: String, size: Int64, root: MerkleHash) {
-    self.init(origin: origin, size: size, root: root, extensions: [])
+  /// What the line begins with that says when the last leaf got its place.
+  private static let sealed = "sealed "
+
+  /// A checkpoint.
+  ///
+  /// - Parameter sealedAt: when its last leaf got its place, in RFC 3339; `nil` to leave that unsaid.
+  public init(origin: String, size: Int64, root: MerkleHash, sealedAt: String? = nil) {
+    self.init(origin: origin, size: size, root: root, extensions: sealedAt.map { [Self.sealed + $0] } ?? [])
+  }
+
+  /// When its last leaf got its place, in RFC 3339; `nil` where it does not say.
+  public var sealedAt: String? {
+    extensions.first { $0.hasPrefix(Self.sealed) }.map { String($0.dropFirst(Self.sealed.count)) }
   }
 
   private init(origin: String, size: Int64, root: MerkleHash, extensions: [String]) {

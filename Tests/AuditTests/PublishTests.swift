@@ -94,6 +94,7 @@ struct PublishTests {
       try FileManager.default.removeItem(at: root.appending(path: "checkpoint"))
       try FileManager.default.copyItem(
         at: root.appending(path: "checkpoints/300"), to: root.appending(path: "checkpoint"))
+      try await test.ledger.notePublication(of: AuditedLedger.origin, size: 300)
       try await test.append(5)
       #expect(try await test.publish().added == 305)
       #expect(try await test.verify().findings == [])
@@ -142,6 +143,37 @@ struct PublishTests {
         }
         try sound.write(to: file)
       }
+      #expect(try await test.publish().added == 1)
+    }
+  }
+
+  @Test("a store that has less than was published is not taken for it, unless it is said to be lost")
+  func away() async throws {
+    try await AuditedLedger.with { test in
+      try await test.append(300)
+      let first = try await test.publish().checkpoint
+      #expect(first.sealedAt != nil)
+      try await test.append(10)
+      let second = try await test.publish().checkpoint
+      let root = test.folder.appending(path: PublishedLog.folder)
+      let files = FileManager.default
+      try files.moveItem(at: root, to: test.folder.appending(path: "aside"))
+      try await test.append(1)
+      #expect(try await auditCode { try await test.publish() } == .away)
+      #expect(try await auditCode { try await test.publisher().seal() } == .away)
+      // An older copy of the store.
+      try files.copyItem(at: test.folder.appending(path: "aside"), to: root)
+      try files.removeItem(at: root.appending(path: "checkpoints/310"))
+      try files.removeItem(at: root.appending(path: "checkpoint"))
+      try files.copyItem(at: root.appending(path: "checkpoints/300"), to: root.appending(path: "checkpoint"))
+      #expect(try await auditCode { try await test.publish() } == .published)
+      #expect(try await test.ledger.lastPosition() == 310)
+      try files.removeItem(at: root)
+      let anew = try await test.publisher().publish(anew: true)
+      #expect(anew.checkpoint.size == 311 && anew.added == 311)
+      #expect(try await test.verify().findings == [])
+      #expect(try await test.root(of: 310) == second.root)
+      try await test.append(1)
       #expect(try await test.publish().added == 1)
     }
   }

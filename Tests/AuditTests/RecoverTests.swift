@@ -18,7 +18,7 @@ struct RecoverTests {
       DELETE FROM ledger.seal_run WHERE position > \(position);
       UPDATE ledger.seal_run SET count = \(position) + 1 - position WHERE position + count > \(position) + 1;
       DELETE FROM ledger.seal WHERE first_position > \(position);
-      UPDATE ledger.seal SET last_position = \(position) WHERE last_position > \(position);
+      UPDATE ledger.seal SET last_position = \(position), sealed_at = sealed_at - interval '100 microseconds' WHERE last_position > \(position);
       UPDATE ledger.head h SET last_sequence = coalesce((SELECT k.sequence FROM kept k WHERE k.workspace = h.workspace), 0);
       UPDATE ledger.sealed s SET sequence = coalesce((SELECT k.sequence FROM kept k WHERE k.workspace = s.workspace), 0);
       DELETE FROM ledger.stream;
@@ -86,7 +86,7 @@ struct RecoverTests {
         DELETE FROM ledger.seal_run WHERE position > 1000;
         UPDATE ledger.seal_run SET count = 1001 - position WHERE position + count > 1001;
         DELETE FROM ledger.seal WHERE first_position > 1000;
-        UPDATE ledger.seal SET last_position = 1000 WHERE last_position > 1000;
+        UPDATE ledger.seal SET last_position = 1000, sealed_at = sealed_at - interval '100 microseconds' WHERE last_position > 1000;
         UPDATE ledger.sealed SET sequence = 800 WHERE workspace = 'dev01';
         """)
       let entries = try ExportedEntries(path: export, keepsContent: true)
@@ -152,7 +152,7 @@ struct RecoverTests {
         )
         #expect(
           try session.query(
-            "SELECT has_function_privilege('recover_tester', 'ledger.recover(text[], bytea[], text[])', 'execute') AS may"
+            "SELECT has_function_privilege('recover_tester', 'ledger.recover(text[], bytea[], text[], timestamptz)', 'execute') AS may"
           ).first?.bool("may") == false)
       }
       #expect(try await test.ledger.recover(events) == 3)

@@ -213,6 +213,38 @@ struct VerifyTests {
     }
   }
 
+  @Test("positions were given when their checkpoints say, and those between in their order")
+  func sealTimes() async throws {
+    try await AuditedLedger.with { test in
+      for isPublished in [true, false, true, true] {
+        try await test.append(5)
+        if isPublished { try await test.publish() } else { try await test.ledger.seal() }
+      }
+      #expect(try await test.verify().findings == [])
+      for (change, position) in [
+        ("sealed_at = sealed_at - interval '30 days' WHERE last_position = 5", 5),
+        ("sealed_at = sealed_at + interval '1 microsecond' WHERE last_position = 20", 20),
+        ("sealed_at = sealed_at + interval '1 day' WHERE last_position = 10", 10),
+        ("last_position = 16 WHERE last_position = 15", 15),
+      ] {
+        let kept = try await test.pool.withSession { session in
+          try session.query("SELECT last_position, sealed_at::text AS at FROM ledger.seal").map {
+            (try $0.int64("last_position"), try $0.string("at"))
+          }
+        }
+        try await test.tamper("UPDATE ledger.seal SET \(change);")
+        let report = try await test.verify()
+        #expect(report.findings.first?.kind == .sealed, "\(change): \(report.findings)")
+        #expect(report.findings.contains { $0.position == Int64(position) }, "\(change): \(report.findings)")
+        try await test.tamper("UPDATE ledger.seal SET last_position = 15 WHERE last_position = 16;")
+        for (last, at) in kept {
+          try await test.tamper("UPDATE ledger.seal SET sealed_at = '\(at)' WHERE last_position = \(last);")
+        }
+        #expect(try await test.verify().findings == [])
+      }
+    }
+  }
+
   @Test("another history of which the published log does not know the end is told, with its first position")
   func split() async throws {
     try await Self.with { test in

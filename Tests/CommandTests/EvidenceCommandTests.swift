@@ -99,6 +99,74 @@ struct EvidenceCommandTests {
     }
   }
 
+  @Test("a redaction goes with what it emptied, however much later it came, once it is published")
+  func redactedLater() async throws {
+    let (world, key) = try await world()
+    let pool = world.database.pool(connectionsMax: 1)
+    let position = try await pool.withSession { session in
+      let last = try session.query("SELECT max(last_position) AS last FROM ledger.seal")[0].int64("last")
+      _ = try session.query(
+        """
+        SELECT ledger.redact('dev01', (SELECT max(sequence) FROM ledger.event WHERE type = 'ModelDescribed'), 'a name')
+        """)
+      return last
+    }
+    await pool.close()
+    let file = world.folder + "/redacted.zip"
+    let early = try await world.run("audit", "bundle", "dev01/triage", file, "--as-of", "\(position)")
+    #expect(early.status == 1 && early.errors.contains("audit seal"), "\(early.errors)")
+    #expect(try await world.run("audit", "seal").status == 0)
+    for moment in ["\(position)", "2999-01-01"] {
+      let file = world.folder + "/\(UUID().uuidString).zip"
+      let written = try await world.run("audit", "bundle", "dev01/triage", file, "--as-of", moment)
+      #expect(written.status == 0, "\(written.errors)")
+      let told = try Python.run([Python.verifier, file, key])
+      #expect(told.status == 0 && told.said.contains("1 were redacted"), "\(told.said)")
+    }
+  }
+
+  @Test("the questions that are scripts: unaltered since a kept checkpoint, a copy to take along, a restore")
+  func scripts() async throws {
+    let (world, _) = try await world()
+    let folder = URL(fileURLWithPath: #filePath).appending(path: "../../../ops/audit/questions").standardized.path
+    let program = try Program.path().path
+    func ask(_ script: String, _ arguments: String...) throws -> (status: Int32, said: String) {
+      try Python.call(
+        ["\(folder)/\(script)"] + arguments + ["--config", world.configuration],
+        environment: ["MARKETPLACE_BIN": program])
+    }
+    let kept = world.folder + "/kept"
+    try FileManager.default.copyItem(atPath: world.folder + "/storage/log/checkpoint", toPath: kept)
+    #expect(try await world.run("observe").status == 0)
+
+    let unaltered = try ask("09-unaltered.sh", kept)
+    #expect(unaltered.status == 0 && unaltered.said.contains("are what they were"), "\(unaltered.said)")
+    let text = try String(contentsOfFile: kept, encoding: .utf8)
+    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    let size = lines[1]
+    for (line, value) in [(1, "3"), (1, "999"), (2, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")] {
+      lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+      lines[line] = value
+      try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: kept))
+      let other = try ask("09-unaltered.sh", kept)
+      #expect(other.status == 8, "\(size), \(value): \(other.said)")
+    }
+
+    let copy = try ask("19-copy.sh", "dev01/triage", world.folder + "/copy")
+    #expect(copy.status == 0 && copy.said.contains("have the signed root"), "\(copy.said)")
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: world.folder + "/copy").sorted()
+        == ["dev01-triage.zip", "ledger.log", "verify.py"])
+
+    let restored = try ask("21-restored.sh")
+    #expect(restored.status == 0 && restored.said.contains("equal to the log"), "\(restored.said)")
+    let pool = world.database.pool(connectionsMax: 1)
+    try await pool.withSession { try $0.executeScript("UPDATE marketplace_projection.export SET files = 4711") }
+    await pool.close()
+    let wrong = try ask("21-restored.sh")
+    #expect(wrong.status == 8, "\(wrong.said)")
+  }
+
   @Test("an event is proven by its position, its place in its workspace and its id")
   func prove() async throws {
     let (world, _) = try await world()

@@ -9,8 +9,9 @@ struct WorkspaceFirstTests {
 
   /// Notes of the jobs, small tables that every server has a copy of, and those of the sealer, of which there is one.
   private static let ofNoWorkspace = [
-    "jobs.observation_cursor", "jobs.upload", "ledger.append_grant", "ledger.event_type", "ledger.projection",
-    "ledger.seal", "ledger.seal_run",
+    "jobs.observation_cursor", "jobs.upload",
+    "ledger.append_grant", "ledger.event_type", "ledger.projection",
+    "ledger.publication", "ledger.seal", "ledger.seal_run",
   ]
 
   /// Functions that look at several workspaces: sealing and reading what is sealed, the whole catalog as of a moment, restoring.

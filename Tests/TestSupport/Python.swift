@@ -8,10 +8,18 @@ public enum Python {
 
   /// Runs a script to its end: the status that it ends with, and everything that it says.
   public static func run(_ arguments: [String]) throws -> (status: Int32, said: String) {
+    try call(["python3", "-B"] + arguments)
+  }
+
+  /// The same for a script that has an interpreter of its own.
+  public static func call(
+    _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> (status: Int32, said: String) {
     let process = Process()
     let output = Pipe()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", "-B"] + arguments
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardOutput = output
     process.standardError = output
     try process.run()

@@ -370,19 +370,25 @@ def verify_bundle(path: str, key: str, at: str | None) -> str:
         redactions.check()
         count = check_streams(events, evidence["workspace"], evidence["model"])
         manifests = check_manifests(archive, exported)
+    told = [values for values in events if values[4] != "redactions"]
     lines = [
         f"{origin}: {count} events of {evidence['workspace']}/{names[-1]} and {len(events) - count} of its workspace are in the log of "
         f"{size} events with the signed root {root.hex()}",
-        f"none is left out up to the last, position {events[-1][1]}, recorded {events[-1][9]}; "
+        f"none is left out up to the last, position {told[-1][1]}, recorded {told[-1][9]}; "
         f"{len(events) - len(redactions.without_data)} have the data that was recorded, {len(redactions.without_data)} were redacted; "
         f"{manifests} manifests have the digests that events name",
     ]
     if at is not None:
         lines.append(f"at {at}, by the {before} of them recorded by then:")
         lines += story.told()
-        if at > events[-1][9]:
+        if at > told[-1][9]:
             lines.append("  nothing after the last of them is in this archive")
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
+
+
+def printable(text: str) -> str:
+    """Names are whatever somebody called a model: none may write lines of its own, or colour them."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def is_segment(path: str) -> bool:
@@ -419,10 +425,10 @@ def main() -> int:
         else:
             print(verify_export(path, key))
     except Wrong as error:
-        print(f"WRONG: {error}")
+        print(f"WRONG: {printable(str(error))}")
         return 8
     except (Malformed, OSError, ValueError, TypeError, LookupError, RecursionError, binascii.Error, zipfile.BadZipFile) as error:
-        print(f"cannot be read: {error}", file=sys.stderr)
+        print(f"cannot be read: {printable(str(error))}", file=sys.stderr)
         return 2
     return 0
 

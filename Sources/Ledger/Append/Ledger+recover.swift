@@ -1,5 +1,5 @@
 public import Foundation
-import Postgres
+public import Postgres
 
 extension Ledger {
   /// A sealed event that a database has lost, as an export has it.
@@ -22,9 +22,10 @@ extension Ledger {
   /// Takes back sealed events, from the first position that is missing on. Every one comes out with the leaf that it came
   /// with, or none is taken. Projections of their workspaces are stale until rebuilt. Needs a member of `ledger_owner`.
   ///
+  /// - Parameter sealedAt: when they got their positions; unless told, when the last of them was recorded.
   /// - Returns: the last position that is sealed now.
   /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
-  public func recover(_ events: [RecoveredEvent]) async throws -> Int64 {
+  public func recover(_ events: [RecoveredEvent], sealedAt: Timestamp? = nil) async throws -> Int64 {
     let leaves = events.map { String(decoding: $0.leaf, as: UTF8.self) }
     let salts = events.map { $0.salt.map(Self.hex) }
     let data = events.map(\.data)
@@ -32,8 +33,8 @@ extension Ledger {
       try session.query(
         """
         SELECT ledger.recover($1, (SELECT array_agg(decode(s, 'hex') ORDER BY n) FROM unnest($2::text[]) WITH ORDINALITY u (s, n)),
-          $3) AS last
-        """, [leaves, salts, data]
+          $3, $4) AS last
+        """, [leaves, salts, data, sealedAt]
       ).first?.int64("last") ?? 0
     }
   }

@@ -108,6 +108,7 @@ struct AuditCommand: AsyncParsableCommand {
           marketplace audit seal
         """)
     @OptionGroup var options: GlobalOptions
+    @Flag(help: "Publish from the beginning where what was published is lost.") var anew = false
 
     private struct JSON: Encodable {
       var schema = "marketplace.audit.seal/1"
@@ -125,7 +126,7 @@ struct AuditCommand: AsyncParsableCommand {
           .usage, "audit_key", "audit: no signing_keys are configured here, so this machine cannot sign a checkpoint.")
       }
       let outcome = try await Workplace.use(settings, options: options) { place in
-        try await place.publisher(settings, keys).publish()
+        try await place.publisher(settings, keys).publish(anew: anew)
       }
       let checkpoint = outcome.checkpoint
       switch options.output {

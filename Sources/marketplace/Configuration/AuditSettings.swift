@@ -132,6 +132,8 @@ extension Workplace {
   func sealToRead(_ settings: Settings) async throws {
     do {
       try await seal(settings, try settings.auditKeysIfAny(), publishes: false)
+    } catch let error as AuditError where error.code == .away {
+      return
     } catch let error where error is StorageError || error is Failure {
       return
     }

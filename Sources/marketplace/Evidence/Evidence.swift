@@ -61,8 +61,12 @@ struct Evidence {
     let storage = try settings.storage()
     let log = try settings.publishedLog(storage)
     var detached = DetachedData(in: LogSegments(in: storage, log: log, policy: keys.policy))
-    let recorded = try await detached.filled(try await events(of: reference, upTo: position, place.ledger))
-    let proofs = try await LogProofs(of: log, policy: keys.policy).inclusions(of: recorded.compactMap(\.position))
+    let (known, redactions) = try await events(of: reference, upTo: position, place.ledger)
+    let recorded = try await detached.filled(known)
+    let newest = try await log.newest().map { try keys.policy.signedByLog($0).size } ?? 0
+    let later = try Self.later(redactions, of: recorded, publishedUpTo: newest)
+    let proven = recorded + later
+    let proofs = try await LogProofs(of: log, policy: keys.policy).inclusions(of: proven.compactMap(\.position))
     guard let note = proofs.first?.checkpoint else {
       throw Failure(.failed, "unknown_model", "There is no event of that model up to position \(position).")
     }
@@ -78,7 +82,7 @@ struct Evidence {
     let available = try await catalog.availability(
       of: reference.model, in: reference.workspace, asOf: .position(position))
     let name = available.last?.marketplaceName
-    let events = zip(recorded, proofs).map { event, proof in
+    let events = zip(proven, proofs).map { event, proof in
       Document.Event(
         position: proof.position, leaf: String(decoding: proof.leaf, as: UTF8.self),
         salt: event.salt.map { $0.map { String(format: "%02x", $0) }.joined() }, data: event.data,
@@ -97,11 +101,33 @@ struct Evidence {
       recorded: recorded)
   }
 
+  /// Redactions, recorded after the moment that is asked of, of events that were there before: without them the archive would
+  /// not say where their data is.
+  private static func later(
+    _ redactions: [RecordedEvent], of events: [RecordedEvent], publishedUpTo size: Int64
+  ) throws -> [RecordedEvent] {
+    let told = Set(events.filter { $0.type == "EventRedacted" }.compactMap(\.cause))
+    let empty = events.filter {
+      $0.data == nil && !told.contains(.init(workspace: $0.workspace, sequence: $0.sequence))
+    }
+    let wanted = Set(empty.map { EventReference(workspace: $0.workspace, sequence: $0.sequence) })
+    let later = redactions.filter { redaction in
+      redaction.cause.map(wanted.contains) == true && !events.contains { $0.id == redaction.id }
+    }
+    if let open = later.first(where: { ($0.position ?? .max) > size }) {
+      throw Failure(
+        .failed, "redaction_unpublished",
+        "Event \(open.cause.map { "\($0.workspace)/\($0.sequence)" } ?? "?") was redacted, and the event that says so is not "
+          + "published yet. Run 'marketplace audit seal' first.")
+    }
+    return later.sorted { ($0.position ?? 0) < ($1.position ?? 0) }
+  }
+
   /// The whole streams of the model and of its workspace, and the redactions there, in the order of their positions: what
-  /// is counted from 1 without a gap has nothing left out.
+  /// is counted from 1 without a gap has nothing left out. And all redactions of the workspace, of whatever time.
   private static func events(
     of reference: ModelReference, upTo position: Int64, _ ledger: Ledger
-  ) async throws -> [RecordedEvent] {
+  ) async throws -> (events: [RecordedEvent], redactions: [RecordedEvent]) {
     var events: [RecordedEvent] = []
     for stream in ["model/\(reference.model.uuidString.lowercased())", "workspace", "redactions"] {
       var version: VersionCursor = 0
@@ -118,7 +144,10 @@ struct Evidence {
         }
       }
     }
-    return events.filter { ($0.position ?? .max) <= position }.sorted { ($0.position ?? 0) < ($1.position ?? 0) }
+    return (
+      events.filter { ($0.position ?? .max) <= position }.sorted { ($0.position ?? 0) < ($1.position ?? 0) },
+      events.filter { $0.type == "EventRedacted" }
+    )
   }
 
   /// The archive.

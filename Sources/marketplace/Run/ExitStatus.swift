@@ -61,6 +61,7 @@ enum ExitStatus: Int32 {
   private static func of(_ error: AuditError) -> ExitStatus {
     switch error.code {
     case .behind, .forked, .published, .segment: .integrity
+    case .away: .unavailable
     case .unknown, .key: .usage
     case .unpublished, .unreadable, .tooLarge: .failed
     }

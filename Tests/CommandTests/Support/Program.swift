@@ -72,7 +72,7 @@ struct Program {
   }
 
   /// Beside the test's own executable, since the package builds both.
-  private static func path() throws -> URL {
+  static func path() throws -> URL {
     let own = URL(fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
     return own.deletingLastPathComponent().appendingPathComponent("marketplace")
   }

@@ -17,7 +17,10 @@ main() {
     exit "$status"
   fi
   newest=$("${PYTHON:-python3}" -c 'import json, sys; print(json.load(sys.stdin)["newest_size"])' <<<"$said")
-  said=$("${MARKETPLACE_BIN:-marketplace}" audit consistency "$size" "$newest" --output json "$@")
+  if ! said=$("${MARKETPLACE_BIN:-marketplace}" audit consistency "$size" "$newest" --output json "$@"); then
+    printf 'the log of %s events that the kept checkpoint is of is not the beginning of the published one\n' "$size"
+    exit 8
+  fi
   "${PYTHON:-python3}" -c 'import json, sys
 proof, kept = json.load(sys.stdin), open(sys.argv[1]).read()
 if proof["earlier"].split("\n\n")[0] != kept.split("\n\n")[0]:

@@ -115,7 +115,7 @@ class Bench:
 
     def measure(self, rounds: int) -> None:
         self.store(self.folder / "store")
-        self.program("audit", "seal")
+        self.program("audit", "seal", "--anew")
         leaves = self.leaves()
         print(f"  {leaves.stat().st_size:,} bytes of leaves", flush=True)
         envelopes = ("select workspace, sequence, stream, version, id, type, type_version, recorded_at, occurred_at, principal, run, "
@@ -125,9 +125,9 @@ class Bench:
             self.copied(what)
             self.hashed(leaves)
 
-        self.figure("seal: everything published anew", lambda: self.program("audit", "seal"), lambda: read_and_hash(envelopes), rounds,
+        self.figure("seal: everything published anew", lambda: self.program("audit", "seal", "--anew"), lambda: read_and_hash(envelopes), rounds,
                     before=lambda: self.store(self.folder / "store"))
-        self.program("audit", "seal")
+        self.program("audit", "seal", "--anew")
         self.figure("verify: log and tiles", lambda: self.program("audit", "verify", "--log-only"),
                     lambda: read_and_hash("select * from ledger.event"), rounds)
         middle = self.count // 2
@@ -164,7 +164,7 @@ class Bench:
         gone = int(self.owner.run("select count(*) from ledger.event where data is null and salt is not null")[0][0])
         self.owner.run("vacuum full ledger.event")
         after = int(self.owner.run(size)[0][0])
-        self.program("audit", "seal")
+        self.program("audit", "seal", "--anew")
         self.program("audit", "verify", "--log-only")
         start = time.perf_counter()
         self.program("audit", "segments", "attach")
@@ -172,7 +172,7 @@ class Bench:
               f"{before:,} bytes of events, {after:,} without their data", flush=True)
         self.figures.append({"name": f"bytes of events with {gone:,} of {self.count:,} detached", "ours": after, "baseline": before,
                              "unit": "bytes", "ratio": round(after / before, 3), "goal": None, "met": None})
-        self.program("audit", "seal")
+        self.program("audit", "seal", "--anew")
         self.owner.run("vacuum full ledger.event")
         self.owner.run("vacuum analyze")
         self.count = int(self.owner.run("select max(last_position) from ledger.seal")[0][0])

@@ -67,8 +67,8 @@ class Ground:
             raise RuntimeError(f"{arguments}: {done.returncode}: {done.stdout[-2000:]} {done.stderr[-2000:]}")
         return done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}
 
-    def seal(self) -> None:
-        status, said = self.program("audit", "seal")
+    def seal(self, *options: str) -> None:
+        status, said = self.program("audit", "seal", *options)
         if status != 0:
             raise RuntimeError(f"audit seal: {status}: {said}")
 
@@ -365,12 +365,19 @@ def alter_event_and_entry(ground: Ground, position: int) -> Wanted:
     return Wanted(("differs", "edited"), wanted.position)
 
 
+def move_seal(ground: Ground, position: int) -> Wanted:
+    """What was known as of a time rests on when positions were given."""
+    rows = ground.rows(f"select last_position from ledger.seal where last_position >= {position} order by 1 limit 1")
+    ground.as_superuser(f"update ledger.seal set sealed_at = sealed_at - interval '30 days' where last_position = {rows[0][0]}")
+    return Wanted(("seal_time_changed",), int(rows[0][0]))
+
+
 def two_histories(ground: Ground, position: int) -> Wanted:
     """An export of another log, signed with the same key, of which the published one is shown the beginning of only."""
     other = Ground(ground.base, f"{ground.name}_other", "backup", ground.base.folder / "empty")
     try:
         Base.append(other, [Workspace(name, 9000 + position) for name in WORKSPACES[:1]], connect=True, events=0)
-        other.seal()
+        other.seal("--anew")
         status, _ = other.program("audit", "export", str(ground.folder / "other.log"))
         if status != 0:
             raise RuntimeError(f"audit export: {status}")
@@ -389,7 +396,7 @@ HARMS: dict[str, Callable[[Ground, int], Wanted]] = {
     "a checkpoint altered": alter_checkpoint, "the newest checkpoint removed": remove_newest,
     "the newest checkpoint set back": set_newest_back, "a published entry altered": alter_entry,
     "a published hash altered": alter_hash, "a published tile removed": remove_tile,
-    "an event and its published entry altered": alter_event_and_entry, "two histories shown": two_histories,
+    "an event and its published entry altered": alter_event_and_entry, "a seal moved to another time": move_seal, "two histories shown": two_histories,
 }
 
 
