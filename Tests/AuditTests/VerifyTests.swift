@@ -296,9 +296,11 @@ struct VerifyTests {
 
   private struct Proofs: Encodable {
     struct Inclusion: Encodable { var index, size: Int64, hashes: [String] }
+    struct Consistency: Encodable { var earlier, later: Int64, hashes: [String] }
     var key: String
     var sizes: [Int64]
     var inclusion: [Inclusion] = []
+    var consistency: [Consistency] = []
   }
 
   @Test("pymerkle and sigstore have the same roots and proofs", .enabled(if: Self.python != nil))
@@ -309,6 +311,12 @@ struct VerifyTests {
       for position in [1, 2, 3, 77, 255, 256, 257, 300, 444, 499, 500] as [Int64] {
         let proof = try await log.inclusion(of: position)
         proofs.inclusion.append(.init(index: position - 1, size: 500, hashes: proof.hashes.map(\.base64)))
+      }
+      for earlier in proofs.sizes {
+        for later in proofs.sizes where earlier < later {
+          let proof = try await log.consistency(from: earlier, to: later)
+          proofs.consistency.append(.init(earlier: earlier, later: later, hashes: proof.hashes.map(\.base64)))
+        }
       }
       let file = test.folder.appending(path: "proofs.json")
       try JSONEncoder().encode(proofs).write(to: file)

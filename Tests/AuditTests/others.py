@@ -2,8 +2,9 @@
 
 usage: others.py LOG PROOFS
 
-LOG is the folder of the published log, PROOFS a JSON object: key (the verifier key), sizes, and inclusion (index, size,
-hashes in base64). Fails where any of them is not theirs, and where one of a thousand proofs that were changed is believed.
+LOG is the folder of the published log, PROOFS a JSON object: key (the verifier key), sizes, inclusion (index, size, hashes in
+base64) and consistency (earlier, later, hashes). Fails where any of them is not theirs, and where one of a thousand proofs of each
+kind that were changed is believed.
 """
 
 from __future__ import annotations
@@ -101,6 +102,30 @@ def mutate(inclusion: list[dict], leaves: list[bytes], roots: dict[int, bytes]) 
         assert not by_verifier(leaf, index, size, hashes, root), f"verify.py believes mutation {number} of {each}"
 
 
+def mutate_consistency(consistency: list[dict], roots: dict[int, bytes]) -> None:
+    chance = random.Random(9162)
+    for number in range(MUTATIONS):
+        each = chance.choice([one for one in consistency if one["hashes"]])
+        earlier, later, hashes = each["earlier"], each["later"], decoded(each["hashes"])
+        old, new, place = roots[earlier], roots[later], chance.randrange(len(hashes))
+        match number % 7:
+            case 0:
+                old = flipped(old, chance)
+            case 1:
+                new = flipped(new, chance)
+            case 2:
+                hashes[place] = flipped(hashes[place], chance)
+            case 3:
+                del hashes[place]
+            case 4:
+                hashes.insert(place, chance.choice([bytes(32), hashes[place], chance.randbytes(32)]))
+            case 5:
+                old, new = new, old
+            case _:
+                earlier = chance.choice([n for n in range(1, later) if n != earlier and n.bit_length() != earlier.bit_length()])
+        assert not verify.is_consistent(earlier, old, later, new, hashes), f"verify.py believes mutation {number} of {each}"
+
+
 def main() -> None:
     log, proofs = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
     key = base64.b64decode(proofs["key"].split("+", 2)[2])
@@ -130,6 +155,11 @@ def main() -> None:
         assert by_sigstore(leaves[index], index, size, hashes, roots[size]), f"sigstore does not find {index} in {size}"
         assert by_verifier(leaves[index], index, size, hashes, roots[size]), f"verify.py does not find {index} in {size}"
     mutate(proofs["inclusion"], leaves, roots)
+
+    for each in proofs["consistency"]:
+        earlier, later = each["earlier"], each["later"]
+        assert verify.is_consistent(earlier, roots[earlier], later, roots[later], decoded(each["hashes"])), f"verify.py: {earlier} in {later}"
+    mutate_consistency(proofs["consistency"], roots)
 
     # Its own proof over our roots: it takes right-hand subtrees apart, where RFC 6962 gives one hash for each.
     for earlier in roots:

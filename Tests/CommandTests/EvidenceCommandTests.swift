@@ -169,11 +169,26 @@ struct EvidenceCommandTests {
 
   @Test("an event is proven by its position, its place in its workspace and its id")
   func prove() async throws {
-    let (world, _) = try await world()
+    let (world, key) = try await world()
     let first = try await world.run("audit", "prove", "2")
     let leaf = try #require(first.json()["leaf"] as? String)
     let fields = try #require(try JSONSerialization.jsonObject(with: Data(leaf.utf8)) as? [Any])
     #expect(try await world.run("audit", "prove", "\(fields[2])/\(fields[3])").output == first.output)
+    let proof = world.folder + "/proof.json"
+    try Data(first.output.utf8).write(to: URL(fileURLWithPath: proof))
+    let told = try Python.run([Python.verifier, proof, key])
+    #expect(told.status == 0 && told.said.contains("is position 2 of the log"), "\(told.said)")
+    try Data(first.output.replacing("\"position\" : 2", with: "\"position\" : 3").utf8).write(
+      to: URL(fileURLWithPath: proof))
+    #expect(try Python.run([Python.verifier, proof, key]).status == 8)
+    let sizes = try FileManager.default.contentsOfDirectory(atPath: world.folder + "/storage/log/checkpoints")
+      .compactMap {
+        Int($0)
+      }.sorted()
+    let grown = try await world.run("audit", "consistency", "\(sizes[0])", "\(sizes[sizes.count - 1])")
+    try Data(grown.output.utf8).write(to: URL(fileURLWithPath: proof))
+    let growth = try Python.run([Python.verifier, proof, key])
+    #expect(growth.status == 0 && growth.said.contains("begins with that of \(sizes[0])"), "\(growth.said)")
     #expect(try await world.run("audit", "prove", "\(fields[6])").output == first.output)
     for unknown in ["dev01/99999", UUID().uuidString, "no event", "dev99/1"] {
       #expect(try await world.run("audit", "prove", unknown).status == 2, "\(unknown)")

@@ -5,7 +5,8 @@ usage: verify.py FILE VERIFIER_KEY [--at TIME]
 
 FILE is what `marketplace audit export` wrote, the whole log: for each event its leaf and, below it, its data; then an empty
 line and the signed checkpoint. Or a segment, which is the same of some of its positions, behind a line that proves them. Or
-what `marketplace audit bundle` wrote, a ZIP archive with the events of one model, each with its proof. VERIFIER_KEY is what `marketplace audit keygen` printed: NAME+ID+KEY.
+what `marketplace audit bundle` wrote, a ZIP archive with the events of one model, each with its proof. Or what `audit prove` or
+`audit consistency` printed. VERIFIER_KEY is what `marketplace audit keygen` printed: NAME+ID+KEY.
 
 Ends with 0 when the checkpoint is signed by that key, its root is that of the leaves (RFC 6962), all data has the hash that
 its leaf gives it or was redacted by another event, and no event of a bundle's model and workspace is left out before its last
@@ -254,6 +255,44 @@ def root_above(node: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
     return node
 
 
+def is_consistent(earlier: int, earlier_root: bytes, later: int, later_root: bytes, proof: list[bytes]) -> bool:
+    """Whether a proof shows that the larger tree begins with all of the smaller one (RFC 9162, section 2.1.4.2)."""
+    if not 0 < earlier <= later or any(len(sibling) != 32 for sibling in proof):
+        return False
+    if earlier == later:
+        return not proof and earlier_root == later_root
+    first, *rest = proof if earlier & (earlier - 1) else [earlier_root, *proof]
+    place, last = earlier - 1, later - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    old = new = first
+    for sibling in rest:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            old, new = (hashlib.sha256(b"\1" + sibling + node).digest() for node in (old, new))
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            new = hashlib.sha256(b"\1" + new + sibling).digest()
+        place, last = place >> 1, last >> 1
+    return last == 0 and old == earlier_root and new == later_root
+
+
+def verify_proof(proof: dict[str, Any], key: str) -> str:
+    hashes = [base64.b64decode(sibling, validate=True) for sibling in proof["hashes"]]
+    if "leaf" in proof:
+        (origin, size, root), leaf, position = check_note(proof["checkpoint"].encode(), key), proof["leaf"].encode(), proof["position"]
+        if proven_root(leaf, position - 1, size, hashes) != root:
+            raise Wrong(f"the proof of position {position} does not lead to the signed root")
+        values = leaf_values(leaf, position)
+        return f"{origin}: event {values[2]}/{values[3]}, {values[7]}, is position {position} of the log of {size} events with the signed root {root.hex()}"
+    (origin, earlier, earlier_root), (other, later, root) = (check_note(proof[name].encode(), key) for name in ("earlier", "later"))
+    if origin != other or not is_consistent(earlier, earlier_root, later, root, hashes):
+        raise Wrong(f"that the log of {later} events begins with that of {earlier} is not proven")
+    return f"{origin}: the log of {later} events with the signed root {root.hex()} begins with that of {earlier}, root {earlier_root.hex()}"
+
+
 class Story:
     """What the events of one model amount to: what the source meant, and what could be loaded."""
 
@@ -391,10 +430,19 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
-def is_segment(path: str) -> bool:
-    """Its first line is an object; that of an export is a leaf."""
+def is_object(path: str) -> bool:
+    """So begins a segment or a proof; an export begins with a leaf."""
     with open(path, "rb") as file:
         return file.read(1) == b"{"
+
+
+def proof_in(path: str) -> dict[str, Any] | None:
+    """An object that is all of a file; a segment is only headed by one."""
+    with open(path, "rb") as file:
+        try:
+            return json.loads(file.read(1 << 20))
+        except ValueError:
+            return None
 
 
 def moment(text: str) -> str:
@@ -420,8 +468,9 @@ def main() -> int:
             print(verify_bundle(path, key, at))
         elif at is not None:
             raise Malformed("--at is asked of a bundle")
-        elif is_segment(path):
-            print(verify_segment(path, key))
+        elif is_object(path):
+            proof = proof_in(path)
+            print(printable(verify_proof(proof, key)) if proof else verify_segment(path, key))
         else:
             print(verify_export(path, key))
     except Wrong as error:

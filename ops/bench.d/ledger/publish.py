@@ -41,10 +41,13 @@ class Bench(Published):
         store.mkdir()
         super().__init__(folder, cluster.conninfo(DATABASE), f"file://{store}/lakehouse", {})
         self.binary, self.size, self.figures = binary, size, []
-        cluster.migrated(DATABASE)
+        cluster.admin.run(f"create database {DATABASE} template template0")
         settings = {"database": self.conninfo, "storage": f"file://{store}", "workspaces": [], "lakehouse": {"python": sys.executable}}
         (folder / "marketplace.yaml").write_text(json.dumps(settings))
+        self.program("migrate")
         self.owner = Connection(self.conninfo)
+        self.owner.run(f"create role {PRINCIPAL} login in role ledger_writer")
+        self.owner.run(f"select ledger.grant_append('{PRINCIPAL}', '*', '')")
         self.writer = Connection(cluster.conninfo(DATABASE, PRINCIPAL))
         self.spread = unruly_workspaces(seed)
         for workspace in self.spread:
