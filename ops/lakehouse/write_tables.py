@@ -23,11 +23,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as csv
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 APPLICATION = "marketplace"
 BLOCK_BYTES = 1 << 24
+# Rows that are encoded before they are written: what the writer's memory holds.
+ROWS_AT_ONCE = 1 << 16
 # Events that one statement redacts: a predicate of thousands takes quadratic time.
 REDACTED_AT_ONCE = 400
 TYPES = {
@@ -125,6 +127,7 @@ class Table:
             self.uri if self.delta is None else self.delta, reader, mode="error" if self.delta is None else mode,
             schema_mode=None if self.delta is None else "overwrite" if mode == "overwrite" else "merge",
             storage_options=self.options if self.delta is None else None, commit_properties=self.properties(position),
+            writer_properties=WriterProperties(max_row_group_size=ROWS_AT_ONCE),
             configuration={"delta.logRetentionDuration": "interval 30 days",
                            "delta.deletedFileRetentionDuration": f"interval {self.retention_hours} hours"} if self.delta is None else None)
         frames.drain()

@@ -1,10 +1,13 @@
 -- Which models have the most versions, and how many of them were ever promoted?
 --
 --   psql "$DATABASE" -f ops/queries/20-versions.sql
-select v.workspace, v.name, count(*) as versions, count(*) filter (where not v.deleted) as not_deleted, count(p.version) as ever_promoted
-from marketplace.model_versions v
-left join (select distinct workspace, model, version, created from marketplace.production_history) p
-  on p.workspace = v.workspace and p.model = v.model and p.version = v.version and p.created = v.created
-group by v.workspace, v.model, v.name
-order by versions desc, v.workspace, v.name
+with registered as (
+  select workspace, model, name, count(*) as versions, count(*) filter (where not deleted) as not_deleted
+  from marketplace.model_versions group by workspace, model, name
+), promoted as (
+  select workspace, model, count(distinct (version, created)) as versions from marketplace.production_history group by workspace, model
+)
+select r.workspace, r.name, r.versions, r.not_deleted, coalesce(p.versions, 0) as ever_promoted
+from registered r left join promoted p on p.workspace = r.workspace and p.model = r.model
+order by r.versions desc, r.workspace, r.name
 limit 5;

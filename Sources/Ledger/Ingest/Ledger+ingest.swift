@@ -25,7 +25,7 @@ public struct IngestReport: Sendable, Hashable {
 
 extension Ledger {
   /// Events of one call while a file is appended.
-  public static let ingestEvents = 1_000
+  public static let ingestEvents = 4_000
   /// Bytes of data of one call while a file is appended, about.
   public static let ingestBytes = 8 * 1_048_576
 
