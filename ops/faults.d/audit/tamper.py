@@ -148,7 +148,7 @@ def where(workspace: str, sequence: int) -> str:
 # Each does its harm to a ground at a position and says what has to be named.
 
 def edit_data(ground: Ground, position: int) -> Wanted:
-    ground.as_superuser("update ledger.event set data = replace(data::text, '}', ',\"x\":1}')::json "
+    ground.as_superuser("update ledger.event set data = regexp_replace(data::text, '}$', ',\"x\":1}')::json "
                         f"where {where(*place(ground, position))}")
     return Wanted(("data_changed",), position)
 
@@ -228,7 +228,8 @@ def insert_back_dated(ground: Ground, position: int) -> Wanted:
         f"data_hash, salt, data) select {sequence}, 1, recorded_at - interval '1 minute', 0, 1, gen_random_uuid(), workspace, "
         "'model/forged', type, principal, sha256('\\x00'::bytea || convert_to('{}', 'UTF8')), '\\x00', '{}' "
         f"from ledger.event where {where(workspace, sequence + 1)}")
-    return Wanted(("inserted",), position)
+    # behind the event before it of its workspace, which need not be the position before
+    return Wanted(("inserted",), int(ground.rows(f"select ledger.position_of('{workspace}', {sequence})")[0][0]))
 
 
 def swap(ground: Ground, position: int) -> Wanted:
