@@ -112,7 +112,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TransparencyTests",
-      dependencies: ["Transparency", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
+      dependencies: ["Transparency", .product(name: "Crypto", package: "swift-crypto")], resources: [.copy("Vectors")],
+      swiftSettings: strict),
     .testTarget(
       name: "MarketplaceTests",
       dependencies: ["Marketplace", "TestSupport"],
@@ -150,7 +151,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "AuditTests",
-      dependencies: ["Audit", "Ledger", "Postgres", "Storage", "TestSupport", "Transparency"],
+      dependencies: [
+        "Audit", "Ledger", "Postgres", "Storage", "TestSupport", "Transparency",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
       exclude: ["others.py"], swiftSettings: strict),
     .target(
       name: "Simulation",

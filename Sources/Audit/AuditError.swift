@@ -12,6 +12,10 @@ public struct AuditError: Error, Sendable, Hashable, CustomStringConvertible {
     case away = "published_log_away"
     /// Nothing was published yet.
     case unpublished = "nothing_published"
+    /// No checkpoint bears the signatures of as many witnesses as are asked for.
+    case unwitnessed = "not_witnessed"
+    /// Tiles lie there that no checkpoint holds, of events that the database does not have.
+    case unsigned = "unsigned_tiles"
     /// A question about an event or a size that the log does not have.
     case unknown = "not_in_the_log"
     /// An export cannot be read, or is none.

@@ -111,20 +111,33 @@ extension LogEntries {
 /// The sealed events of a ledger.
 public struct LedgerEntries: LogEntries {
   private let ledger: Ledger
+  private let checksData: Bool
 
   /// A ledger's events.
-  public init(_ ledger: Ledger) { self.ledger = ledger }
+  ///
+  /// - Parameter checksData: whether data is held against its hash; leaves alone do not need it.
+  public init(_ ledger: Ledger, checksData: Bool = true) {
+    self.ledger = ledger
+    self.checksData = checksData
+  }
 
   /// - Throws: `LedgerError`; `PostgresError`; `CancellationError`.
   public func entries(after position: Int64, limit: Int) async throws -> [LogEntry] {
-    var page = try await ledger.read(after: PositionCursor(position), limit: limit)
-    // A page without events may be a hole, as wide as a page.
-    while page.events.isEmpty, !page.isLast { page = try await ledger.read(after: page.next, limit: limit) }
-    return page.events.compactMap { event in
-      guard let position = event.position, let leaf = event.leaf else { return nil }
-      return LogEntry(
-        position: position, leaf: leaf, dataFits: Self.dataFits(event), isDetached: event.isDetached)
+    var (entries, cursor) = ([LogEntry](), PositionCursor(position))
+    while entries.count < limit {
+      // Data comes in pieces, and goes once it was looked at. A piece without events is a hole.
+      let page = try await ledger.read(after: cursor, limit: limit - entries.count, bytesMax: Ledger.pageBytesMax)
+      for event in page.events {
+        guard let position = event.position, let leaf = event.leaf else { continue }
+        entries.append(
+          LogEntry(
+            position: position, leaf: leaf, dataFits: checksData ? Self.dataFits(event) : nil,
+            isDetached: event.isDetached))
+      }
+      if page.isLast { break }
+      cursor = page.next
     }
+    return entries
   }
 
   /// - Throws: as ``entries(after:limit:)``.

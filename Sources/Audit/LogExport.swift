@@ -27,23 +27,16 @@ public struct LogExport: Sendable {
   /// Gives the bytes of the export, piece by piece.
   ///
   /// - Returns: the checkpoint.
-  /// - Throws: ``AuditError``: `.unpublished`, `.published` for a checkpoint that is not to be believed, `.forked` when the
-  ///   ledger's events do not have its root; `LedgerError`, `PostgresError`, `StorageError`; what `write` throws.
+  /// - Throws: ``AuditError``: `.unpublished`, `.unwitnessed`, `.published` for a checkpoint that is not to be believed,
+  ///   `.forked` when the ledger's events do not have its root; `LedgerError`, `PostgresError`, `StorageError`; what `write` throws.
   public func run(write: @Sendable ([UInt8]) async throws -> Void) async throws -> Checkpoint {
-    guard let note = try await log.newest() else {
-      throw AuditError(.unpublished, "No checkpoint was published, so an export could not be verified.")
-    }
-    let checkpoint: Checkpoint
-    do {
-      checkpoint = try policy.signedByLog(note)
-    } catch let error as NoteError {
-      throw AuditError(.published, "The newest checkpoint is not to be believed. \(error)")
-    }
+    let (note, checkpoint) = try await log.newest(believedBy: policy)
     var (tree, detached) = (MerkleFrontier(), DetachedData(in: segments))
     var (withoutData, redacted) = (Set<EventPlace>(), Set<EventPlace>())
     while tree.size < checkpoint.size {
       let page = try await ledger.read(
-        after: PositionCursor(tree.size), through: checkpoint.size, limit: Self.eventsAtOnce)
+        after: PositionCursor(tree.size), through: checkpoint.size, limit: Self.eventsAtOnce,
+        bytesMax: Ledger.pageBytesMax)
       var lines: [UInt8] = []
       for event in try await detached.filled(page.events) {
         guard event.position == tree.size + 1, let leaf = event.leaf else { break }

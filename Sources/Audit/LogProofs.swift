@@ -35,19 +35,19 @@ public struct LogProofs: Sendable {
 
   /// The proof that the event at a position is in the log of the newest checkpoint.
   ///
-  /// - Throws: ``AuditError``: `.unpublished`, `.unknown` for a position beyond the checkpoint, `.published` when what is
-  ///   published does not prove it.
+  /// - Throws: ``AuditError``: `.unpublished`, `.unwitnessed`, `.unknown` for a position beyond the checkpoint, `.published`
+  ///   when what is published does not prove it.
   public func inclusion(of position: Int64) async throws -> Inclusion {
-    let note = try await newest()
-    return try await inclusion(of: position, note: note, checkpoint: try believed(note), in: log)
+    let (note, checkpoint) = try await log.newest(believedBy: policy)
+    return try await inclusion(of: position, note: note, checkpoint: checkpoint, in: log)
   }
 
-  /// The proofs of many events, all in the log of one and the same checkpoint, the newest.
+  /// The proofs of many events, all in the log of one and the same checkpoint, the newest that is believed.
   ///
   /// - Throws: as ``inclusion(of:)``.
   public func inclusions(of positions: [Int64]) async throws -> [Inclusion] {
-    let note = try await newest()
-    let (checkpoint, log) = (try believed(note), log.remembering())
+    let (note, checkpoint) = try await self.log.newest(believedBy: policy)
+    let log = self.log.remembering()
     var proofs: [Inclusion] = []
     for position in positions {
       proofs.append(try await inclusion(of: position, note: note, checkpoint: checkpoint, in: log))
@@ -55,19 +55,14 @@ public struct LogProofs: Sendable {
     return proofs
   }
 
-  private func newest() async throws -> SignedNote {
-    guard let note = try await log.newest() else {
-      throw AuditError(.unpublished, "No checkpoint was published, so nothing can be proven.")
-    }
-    return note
-  }
-
   private func inclusion(
     of position: Int64, note: SignedNote, checkpoint: Checkpoint, in log: PublishedLog
   ) async throws -> Inclusion {
     guard position >= 1, let ranges = MerkleProof.inclusion(of: position - 1, in: checkpoint.size) else {
       throw AuditError(
-        .unknown, "The newest checkpoint holds positions 1 to \(checkpoint.size), not \(position).")
+        .unknown,
+        "The newest checkpoint\(policy.witnessesMin > 0 ? " with enough witnesses" : "") holds positions 1 to \(checkpoint.size), "
+          + "not \(position).")
     }
     let tree = PublishedTree(log: log, size: checkpoint.size)
     let tile = (position - 1) >> Tile.height
@@ -84,13 +79,16 @@ public struct LogProofs: Sendable {
 
   /// The proof that the log of one published size begins with that of another.
   ///
+  /// What a witness has seen it has seen the beginning of, so the larger one alone needs witnesses.
+  ///
   /// - Throws: ``AuditError``: `.unknown` for a size that no checkpoint was published of, or sizes the wrong way round;
-  ///   `.published` when what is published does not prove it.
+  ///   `.unwitnessed`; `.published` when what is published does not prove it.
   public func consistency(from earlier: Int64, to later: Int64) async throws -> Consistency {
     guard let ranges = MerkleProof.consistency(from: earlier, to: later) else {
       throw AuditError(.unknown, "A log of \(later) events cannot begin with one of \(earlier).")
     }
-    let (before, now) = (try await note(of: earlier), try await note(of: later))
+    let before = try await note(of: earlier)
+    let now = try await log.cosigned(try await note(of: later), of: later, by: policy)
     let hashes = try await PublishedTree(log: log, size: later).hashes(of: ranges)
     let isProven = MerkleProof.isConsistent(
       earlier, root: try believed(before).root, with: later, root: try believed(now).root, proof: hashes)
@@ -108,11 +106,5 @@ public struct LogProofs: Sendable {
     return note
   }
 
-  private func believed(_ note: SignedNote) throws -> Checkpoint {
-    do {
-      return try policy.signedByLog(note)
-    } catch let error as NoteError {
-      throw AuditError(.published, "A checkpoint is not to be believed. \(error)")
-    }
-  }
+  private func believed(_ note: SignedNote) throws -> Checkpoint { try log.believed(note, by: policy, "A checkpoint") }
 }

@@ -24,6 +24,8 @@ public struct LogPublisher: Sendable {
     public let checkpoint: Checkpoint
     /// How many events it holds more than the one before.
     public let added: Int64
+    /// How many tiles that nobody has signed were moved out of the way.
+    public let aside: Int
   }
 
   /// A publisher of a ledger.
@@ -42,20 +44,24 @@ public struct LogPublisher: Sendable {
 
   /// Seals what has no position yet and publishes everything that is sealed.
   ///
-  /// - Parameter anew: whether to publish from the beginning where less is published than this database knows was.
+  /// - Parameters:
+  ///   - anew: whether to publish from the beginning where less is published than this database knows was.
+  ///   - putsAside: whether tiles beyond the newest checkpoint, which nobody has signed, are moved out of the way.
   /// - Throws: ``AuditError`` with `.behind` or `.forked` when the ledger does not go on from what was published, with
-  ///   `.published` or `.away` when that is damaged or not there; `LedgerError`, `PostgresError`, `StorageError`.
-  public func publish(anew: Bool = false) async throws -> Outcome {
+  ///   `.published` or `.away` when that is damaged or not there, with `.unsigned` when tiles that nobody has signed are in
+  ///   the way; `LedgerError`, `PostgresError`, `StorageError`.
+  public func publish(anew: Bool = false, putsAside: Bool = false) async throws -> Outcome {
     try await locks.alone {
       let known = try await newest()
       if !anew { try await refuseLess(than: known) }
       var growth = try await begin(at: known)
+      let aside = putsAside ? try await log.putAside(beyond: known.size) : 0
       let last = try await ledger.seal().last
       guard last > known.size else {
         // Whoever published it may have died before it became the newest.
         if let note = try await log.checkpoint(of: known.size) { try await log.put(note, of: known.size) }
         try await ledger.notePublication(of: policy.origin, size: known.size)
-        return Outcome(checkpoint: known, added: 0)
+        return Outcome(checkpoint: known, added: 0, aside: aside)
       }
       while growth.frontier.size < last {
         let entries = try await leaves(after: growth.frontier.size, through: last)
@@ -67,7 +73,7 @@ public struct LogPublisher: Sendable {
         sealedAt: try await ledger.sealTime(of: last)?.rfc3339)
       try await log.put(try signed(checkpoint), of: last)
       try await ledger.notePublication(of: policy.origin, size: last)
-      return Outcome(checkpoint: checkpoint, added: last - known.size)
+      return Outcome(checkpoint: checkpoint, added: last - known.size, aside: aside)
     }
   }
 
@@ -142,16 +148,16 @@ public struct LogPublisher: Sendable {
   }
 
   private func leaves(after position: Int64, through last: Int64) async throws -> [[UInt8]] {
-    let page = try await ledger.read(
-      after: PositionCursor(position), through: last, limit: Self.leavesAtOnce)
-    guard !page.events.isEmpty || position >= last else {
+    let entries = try await LedgerEntries(ledger, checksData: false).entries(
+      after: position, limit: Int(min(Int64(Self.leavesAtOnce), last - position)))
+    guard !entries.isEmpty || position >= last else {
       throw AuditError(.forked, "There is no event at position \(position + 1).")
     }
-    return try page.events.enumerated().map { offset, event in
-      guard event.position == position + Int64(offset) + 1, let leaf = event.leaf else {
+    return try entries.enumerated().map { offset, entry in
+      guard entry.position == position + Int64(offset) + 1 else {
         throw AuditError(.forked, "There is no event at position \(position + Int64(offset) + 1).")
       }
-      return leaf
+      return entry.leaf
     }
   }
 

@@ -94,7 +94,7 @@ public struct LogRecovery: Sendable {
 
   /// What is there must be the beginning of what was published.
   private func compare(_ export: ExportedEntries, upTo size: Int64) async throws {
-    let here = LedgerEntries(ledger)
+    let here = LedgerEntries(ledger, checksData: false)
     var place: Int64 = 0
     while place < size {
       let limit = Int(min(Int64(LogVerification.entriesAtOnce), size - place))
@@ -114,7 +114,7 @@ public struct LogRecovery: Sendable {
   }
 
   private func root(upTo size: Int64) async throws -> MerkleHash {
-    let here = LedgerEntries(ledger)
+    let here = LedgerEntries(ledger, checksData: false)
     var tree = MerkleFrontier()
     while tree.size < size {
       let page = try await here.entries(
@@ -214,7 +214,7 @@ public struct LogSuccession: Sendable {
   }
 
   private func kept(of checkpoint: Checkpoint) async throws -> Int64 {
-    let here = LedgerEntries(ledger)
+    let here = LedgerEntries(ledger, checksData: false)
     var (place, kept) = (Int64(0), Int64?.none)
     var tree = MerkleFrontier()
     while place < checkpoint.size {

@@ -63,6 +63,10 @@ public struct LogVerification: Sendable {
     public internal(set) var newest: Checkpoint?
     /// Entries that no checkpoint holds yet: nobody but the database vouches for them.
     public var unpublished: Int64 { max(0, entries - (newest?.size ?? 0)) }
+    /// The size of the newest checkpoint that enough witnesses have signed; `nil` where none are asked for.
+    public internal(set) var witnessed: Int64?
+    /// Entries that are published, and under no checkpoint that enough witnesses have signed yet.
+    public var unwitnessed: Int64 { witnessed.map { max(0, entries - unpublished - $0) } ?? 0 }
     /// Entries whose data is in no database: a segment was asked for it.
     public internal(set) var detached: Int64 = 0
     /// Whether all entries are the log of a believed checkpoint, which the published log does not contradict.
@@ -108,7 +112,8 @@ public struct LogVerification: Sendable {
     if let given {
       let newest = report.newest
       // What was published later is not in an export, and nothing more than its checkpoint holds is.
-      if let own = add(given, to: &expected, "The checkpoint that came with the events", &report) {
+      let name = "The checkpoint that came with the events"
+      if let own = add(given, to: &expected, name, &report, by: { try policy.verified($0) }) {
         end = own.size
         if let newest, newest.size > own.size { later = (own, newest) }
       }
@@ -232,7 +237,8 @@ public struct LogVerification: Sendable {
     if let largest { report.newest = expected[largest] }
     do {
       if let note = try await head(of: log, largest: largest) {
-        let newest = add(note, to: &expected, "The newest checkpoint", &report)
+        let newest = add(note, to: &expected, "The newest checkpoint", &report) { try policy.signedByLog($0) }
+        if newest != nil { try await findWitnesses(of: log, &report) }
         if let newest, let largest, newest.size < largest {
           report.add(
             .checkpoint, at: newest.size,
@@ -262,15 +268,27 @@ public struct LogVerification: Sendable {
     return try await locks.alone { try await log.newest() }
   }
 
-  /// Takes in a checkpoint that has to have witnesses too.
+  /// Witnesses come after the log, so the newest checkpoint may lack them; some checkpoint must have them.
+  private func findWitnesses(of log: PublishedLog, _ report: inout Report) async throws {
+    guard policy.witnessesMin > 0 else { return }
+    do {
+      report.witnessed = try await log.newest(believedBy: policy).checkpoint.size
+    } catch let error as AuditError where error.code == .unwitnessed {
+      report.witnessed = 0
+      report.add(.checkpoint, at: nil, error.description)
+    }
+  }
+
+  /// Takes in a checkpoint.
   ///
   /// - Returns: the checkpoint, if it is to be believed.
   @discardableResult
   private func add(
-    _ note: SignedNote, to expected: inout [Int64: Checkpoint], _ name: String, _ report: inout Report
+    _ note: SignedNote, to expected: inout [Int64: Checkpoint], _ name: String, _ report: inout Report,
+    by believed: (SignedNote) throws -> Checkpoint
   ) -> Checkpoint? {
     do {
-      let checkpoint = try policy.verified(note)
+      let checkpoint = try believed(note)
       if checkpoint.size > report.newest?.size ?? -1 { report.newest = checkpoint }
       if let known = expected[checkpoint.size], known.root != checkpoint.root {
         report.add(

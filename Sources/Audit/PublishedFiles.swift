@@ -8,14 +8,16 @@ struct PublishedFiles {
 
   private let log: PublishedLog?
   private var growth = Growth(open: PublishedTree.Open(), entries: [])
-  /// The widths in which each tile lies there, by the path of the full one.
-  private var widths: [String: [Int]] = [:]
+  /// The widths in which each tile lies there, by the full one.
+  private var widths: [Tile: [Int]] = [:]
   /// The same, whatever was compared already.
-  private let lying: [String: [Int]]
+  private let lying: [Tile: [Int]]
   private var damage: [Damage] = []
 
   private struct Damage: Sendable {
     let position: Int64?
+    /// The last position that the damaged tile stands for.
+    var end: Int64 = 0
     let message: String
   }
 
@@ -27,19 +29,13 @@ struct PublishedFiles {
       return
     }
     for path in try await log.tilePaths() {
-      let parts = path.split(separator: ".p/", maxSplits: 1, omittingEmptySubsequences: false)
-      let width = parts.count == 1 ? Tile.width : Int(parts[1])
-      guard let width, width > 0, parts.count == 1 || (width < Tile.width && "\(width)" == parts[1]) else {
-        damage.append(Self.stranger(path, of: log))
+      guard let tile = Tile(path: path) else {
+        damage.append(Damage(position: nil, message: "\(log.folder)/\(path) is no tile of the log."))
         continue
       }
-      widths[String(parts[0]), default: []].append(width)
+      widths[Tile(tile.content, index: tile.index), default: []].append(tile.count)
     }
     lying = widths
-  }
-
-  private static func stranger(_ path: String, of log: PublishedLog) -> Damage {
-    Damage(position: nil, message: "\(log.folder)/\(path) is no tile of the log.")
   }
 
   /// Takes in the next events, and compares the tiles that are full with them.
@@ -53,12 +49,12 @@ struct PublishedFiles {
     var files: [(Tile, [UInt8])] = []
     for (tile, bytes) in tiles {
       let full = Tile(tile.content, index: tile.index)
-      for width in widths.removeValue(forKey: full.path) ?? [] {
+      for width in widths.removeValue(forKey: full) ?? [] {
+        let there = Tile(tile.content, index: tile.index, count: width)
         if width <= tile.count {
-          files.append((Tile(tile.content, index: tile.index, count: width), bytes))
+          files.append((there, bytes))
         } else {
-          damage.append(
-            Damage(position: nil, message: "\(log.folder)/\(full.path) is there in a width that the log has not."))
+          damage.append(Self.beyond(there, in: log))
         }
       }
     }
@@ -73,6 +69,15 @@ struct PublishedFiles {
     }
   }
 
+  /// A tile of more than there is.
+  private static func beyond(_ tile: Tile, in log: PublishedLog) -> Damage {
+    Damage(
+      position: nil, end: tile.positions.upperBound,
+      message:
+        "\(log.folder)/\(tile.path) is of positions \(tile.positions.lowerBound) to \(tile.positions.upperBound), and the "
+        + "log does not have them all.")
+  }
+
   /// The first thing in a published tile that is not as the events have it.
   private static func difference(of tile: Tile, from bytes: [UInt8], in log: PublishedLog) async throws -> Damage? {
     let name = "\(log.folder)/\(tile.path)"
@@ -81,7 +86,7 @@ struct PublishedFiles {
       guard let bytes = try await log.bytes(at: tile.path) else { return nil }
       found = bytes
     } catch let error as AuditError where error.code == .published {
-      return Damage(position: tile.first(), message: "\(error)")
+      return Damage(position: tile.positions.lowerBound, message: "\(error)")
     }
     switch tile.content {
     case .entries:
@@ -91,13 +96,16 @@ struct PublishedFiles {
       let place = wanted.indices.first { $0 >= there.count || there[$0] != wanted[$0] } ?? 0
       let position = tile.range.lowerBound + Int64(place) + 1
       return Damage(
-        position: position, message: "\(name) does not hold the event at position \(position) as it was published.")
+        position: position, end: tile.positions.upperBound,
+        message: "\(name) does not hold the event at position \(position) as it was published.")
     case .hashes:
       let wanted = Array(bytes.prefix(tile.count * MerkleHash.byteCount))
       guard found != wanted else { return nil }
       let place = wanted.indices.first { $0 >= found.count || found[$0] != wanted[$0] } ?? 0
       let position = tile.first(at: place / MerkleHash.byteCount)
-      return Damage(position: position, message: "\(name) does not have the hash over position \(position).")
+      return Damage(
+        position: position, end: tile.positions.upperBound,
+        message: "\(name) does not have the hash over position \(position).")
     }
   }
 
@@ -106,20 +114,24 @@ struct PublishedFiles {
     guard let log else { return }
     try await compare(growth.rest())
     for tile in Tile.added(to: size) {
-      let there = lying[Tile(tile.content, index: tile.index).path] ?? []
+      let there = lying[Tile(tile.content, index: tile.index)] ?? []
       guard !there.contains(where: { $0 == tile.count || $0 == Tile.width }) else { continue }
-      damage.append(Damage(position: tile.first(), message: "\(log.folder)/\(tile.path) is missing."))
+      damage.append(Damage(position: tile.positions.lowerBound, message: "\(log.folder)/\(tile.path) is missing."))
     }
-    damage += widths.keys.map { Self.stranger($0, of: log) }
+    for (tile, counts) in widths {
+      damage += counts.map { Self.beyond(Tile(tile.content, index: tile.index, count: $0), in: log) }
+    }
+    // No checkpoint promises what lies beyond it.
+    let signed = report.newest?.size ?? 0
     for one in damage.sorted(by: { ($0.position ?? .max, $0.message) < ($1.position ?? .max, $1.message) }) {
-      report.add(.published, at: one.position, one.message)
+      report.add(.published, at: one.position, one.message + (one.end > signed ? PublishedLog.unsignedHint : ""))
     }
   }
 }
 
 extension Tile {
   /// The first position that its hash at some place, or its entry there, stands for.
-  fileprivate func first(at place: Int = 0) -> Int64 {
+  fileprivate func first(at place: Int) -> Int64 {
     let number = range.lowerBound + Int64(place)
     return switch content {
     case .entries: number + 1

@@ -33,7 +33,7 @@ public struct PublishedLog: Sendable {
   /// Where it is, for messages.
   var place: String { "\(storage.location)/\(folder)" }
 
-  private func key(_ path: String) throws -> StorageKey { try StorageKey([folder]).appending(path) }
+  func key(_ path: String) throws -> StorageKey { try StorageKey([folder]).appending(path) }
 
   /// A small file, `nil` when there is none.
   ///
@@ -65,7 +65,8 @@ public struct PublishedLog: Sendable {
     try await note(at: "\(Self.checkpoints)/\(size)")
   }
 
-  private func note(at path: String) async throws -> SignedNote? {
+  /// A signed note; `nil` when there is none.
+  func note(at path: String) async throws -> SignedNote? {
     guard let bytes = try await bytes(at: path) else { return nil }
     do {
       return try SignedNote(bytes)
@@ -123,16 +124,39 @@ public struct PublishedLog: Sendable {
     return Array(entries.prefix(tile.count))
   }
 
-  /// Publishes a tile, or finds it published.
+  /// Publishes a tile that goes beyond the newest checkpoint, or finds it published.
   ///
-  /// - Throws: ``AuditError`` with `.forked` when other bytes are there.
+  /// - Throws: ``AuditError`` with `.unsigned` when other bytes are there.
   func put(_ bytes: [UInt8], as tile: Tile) async throws {
     let key = try key(tile.path)
     if try await storage.putIfAbsent(bytes, at: key) { return }
     guard try await storage.bytes(of: key) == bytes else {
       throw AuditError(
-        .forked, "\(key) was published with other bytes: the events of these positions are not those of then.")
+        .unsigned,
+        "\(key) lies there with other events than the database has at positions \(tile.positions.lowerBound) to "
+          + "\(tile.positions.upperBound). Nothing was signed.\(Self.unsignedHint)")
     }
+  }
+
+  /// What becomes of tiles beyond the newest checkpoint that are not of the database's events.
+  static let unsignedHint =
+    " No checkpoint holds all of it: a publication was killed before it had signed, and the database was set back since. "
+    + "'marketplace audit seal --put-aside' keeps such tiles in a folder 'unsigned' and goes on."
+
+  /// Moves tiles that go beyond a checkpoint out of the way. What the checkpoint needs lies in others.
+  ///
+  /// - Returns: how many.
+  /// - Throws: ``AuditError`` with `.published` for one that is too large to be of a log; `StorageError`.
+  func putAside(beyond size: Int64) async throws -> Int {
+    let beyond = try await tilePaths().compactMap { Tile(path: $0) }.filter { $0.positions.upperBound > size }
+    for tile in beyond {
+      guard let bytes = try await bytes(at: tile.path) else { continue }
+      // Named by what it holds, so that it is kept once however often this is killed.
+      let name = MerkleHash.leaf(bytes).description.prefix(16)
+      _ = try await storage.putIfAbsent(bytes, at: try key("unsigned/\(tile.path)-\(name)"))
+      try await storage.delete(try key(tile.path))
+    }
+    return beyond.count
   }
 
   /// Publishes a checkpoint under its size, and as the newest if none is larger.

@@ -39,6 +39,44 @@ public struct Tile: Sendable, Hashable {
     return "tile/\(kind)/\(Self.path(of: index))\(count == Self.width ? "" : ".p/\(count)")"
   }
 
+  /// The tile that lies there; `nil` for the path of none.
+  public init?(path: String) {
+    var parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count >= 3, parts[0] == "tile" else { return nil }
+    let content: Content
+    if parts[1] == "entries" {
+      content = .entries
+    } else {
+      guard let level = Int(parts[1]), (0...63).contains(level) else { return nil }
+      content = .hashes(level: level)
+    }
+    var count = Self.width
+    if parts[parts.count - 2].hasSuffix(".p"), parts.count >= 4, let width = Int(parts.removeLast()) {
+      guard (1..<Self.width).contains(width) else { return nil }
+      count = width
+      parts[parts.count - 1] = parts[parts.count - 1].dropLast(2)
+    }
+    var index: Int64 = 0
+    for group in parts[2...] {
+      let digits = group.hasPrefix("x") ? group.dropFirst() : group
+      guard digits.count == 3, let number = Int64(digits), index < Int64.max / 1_000_000 else { return nil }
+      index = index * 1000 + number
+    }
+    self.init(content, index: index, count: count)
+    // Whatever else could be read as the same number is another file.
+    guard self.path == path else { return nil }
+  }
+
+  /// The positions, from 1, of the events that it stands for.
+  public var positions: ClosedRange<Int64> {
+    let shift =
+      switch content {
+      case .entries: 0
+      case .hashes(let level): Self.height * level
+      }
+    return range.lowerBound << shift + 1...range.upperBound << shift
+  }
+
   /// A number in groups of three digits, all but the last with an x before them.
   private static func path(of index: Int64) -> String {
     var (rest, groups) = (index, [String]())

@@ -101,6 +101,45 @@ struct RecoverTests {
     }
   }
 
+  @Test("tiles of a publication that was killed before it signed, of events that a restore took, are put aside")
+  func unsigned() async throws {
+    try await AuditedLedger.with { test in
+      try await test.append(300)
+      try await test.publish()
+      let signed = try test.files()
+      try await test.append(500)
+      try await test.publish()
+      // It was killed after its tiles, and the database was set back to before their events.
+      let root = test.folder.appending(path: PublishedLog.folder)
+      for path in ["checkpoints/800", "checkpoint"] {
+        try FileManager.default.removeItem(at: root.appending(path: path))
+      }
+      try #require(signed["checkpoint"]).write(to: root.appending(path: "checkpoint"))
+      try await Self.setBack(test, to: 310)
+      try await test.tamper("UPDATE ledger.publication SET size = 300")
+      try await test.append(490)
+      let left = try test.files()
+      #expect(try await auditCode { try await test.publish() } == .unsigned)
+      #expect(try test.files()["checkpoint"] == signed["checkpoint"])
+      let found = try await test.verify()
+      #expect(!found.findings.isEmpty && found.findings.allSatisfy { $0.kind == .published })
+      #expect(found.findings.allSatisfy { $0.message.contains("audit seal --put-aside") })
+
+      let outcome = try await test.publisher().publish(putsAside: true)
+      #expect(outcome.checkpoint.size == 800 && outcome.aside > 0)
+      #expect(try await test.verify().findings == [])
+      let after = try test.files()
+      #expect(signed.allSatisfy { $0.key == "checkpoint" || after[$0.key] == $0.value })
+      // What lay there is kept.
+      let aside = after.filter { $0.key.hasPrefix("unsigned/") }.map(\.value)
+      #expect(aside.count == outcome.aside)
+      #expect(
+        left.filter { $0.key.hasPrefix("tile/") && signed[$0.key] == nil }.allSatisfy { aside.contains($0.value) })
+      try await test.append(3)
+      #expect(try await test.publisher().publish(putsAside: true).aside == 0)
+    }
+  }
+
   @Test("an export that was changed, or is of another log, gives nothing")
   func doctored() async throws {
     try await Self.with { test, export in

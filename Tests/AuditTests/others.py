@@ -1,4 +1,5 @@
-"""Verifies a published log and proofs of it by pymerkle, sigstore and the verifier that goes with a bundle.
+"""Verifies a published log and proofs of it by pymerkle, sigstore and the verifier that goes with a bundle, and holds that
+verifier against the vectors that ours is held against.
 
 usage: others.py LOG PROOFS
 
@@ -23,7 +24,8 @@ from sigstore._internal.merkle import verify_merkle_inclusion
 from sigstore._internal.rekor.checkpoint import SignedCheckpoint
 from sigstore.errors import VerificationError
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ops" / "audit"))
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS.parent / "ops" / "audit"))
 import verify  # noqa: E402
 
 MUTATIONS = 1000
@@ -126,7 +128,32 @@ def mutate_consistency(consistency: list[dict], roots: dict[int, bytes]) -> None
         assert not verify.is_consistent(earlier, old, later, new, hashes), f"verify.py believes mutation {number} of {each}"
 
 
+def known_vectors() -> None:
+    """What others have published of trees and proofs, and our own leaves."""
+    vectors = json.loads((TESTS / "TransparencyTests" / "Vectors" / "merkle.json").read_text())
+    entries, roots = ([bytes.fromhex(text) for text in vectors[name]] for name in ("entries", "roots"))
+    tree = verify.Tree()
+    for entry, root in zip(entries, roots, strict=True):
+        tree.append(entry)
+        assert tree.root() == root, f"verify.py has another root of {tree.size} known leaves"
+    for each in vectors["inclusion"]:
+        hashes = [bytes.fromhex(text) for text in each["hashes"]]
+        assert by_verifier(entries[each["index"]], each["index"], each["size"], hashes, roots[each["size"] - 1]), each
+    for each in vectors["consistency"]:
+        hashes, earlier, later = [bytes.fromhex(text) for text in each["hashes"]], each["earlier"], each["later"]
+        assert verify.is_consistent(earlier, roots[earlier - 1], later, roots[later - 1], hashes), each
+    for each in json.loads((TESTS / "LedgerTests" / "Vectors" / "leaves.json").read_text()):
+        values = verify.leaf_values(each["leaf"].encode(), each["position"])
+        named = ("workspace", "sequence", "stream", "version", "id", "type", "type_version", "recorded_at", "occurred_at", "principal", "run")
+        assert [each.get(name) for name in named] == values[2:13], each["position"]
+        tree = verify.Tree()
+        tree.append(each["leaf"].encode())
+        assert tree.root().hex() == each["leaf_hash"], each["position"]
+        assert "data" not in each or verify.check_data([each["salt"], each["data"]], values), each["position"]
+
+
 def main() -> None:
+    known_vectors()
     log, proofs = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
     key = base64.b64decode(proofs["key"].split("+", 2)[2])
     roots: dict[int, bytes] = {}

@@ -178,4 +178,34 @@ struct ReplayTests {
     #expect(told.contains { $0.contains("the source means v") })
     #expect(Set(told).count > 5)
   }
+
+  @Test("what can be loaded is explained so whatever was redacted, and nothing that happened is denied")
+  func explainedAfterRedaction() async throws {
+    let sample = try await SampleHistory.append()
+    defer { Task { await sample.pool.close() } }
+    let catalog = Catalog(sample.pool)
+    let places = try await sample.pool.withSession { session in
+      try session.query(
+        """
+        SELECT sequence FROM ledger.event WHERE workspace = 'dev01'
+          AND type IN ('ModelVersionRegistered', 'StageTransitioned', 'AliasAssigned', 'ModelDescribed', 'ModelExported', 'ModelImported')
+        ORDER BY type, sequence
+        """
+      ).map { try $0.int64("sequence") }
+    }
+    for place in places {
+      _ = try await sample.pool.withSession { session in
+        try session.query("SELECT ledger.redact('dev01', $1, 'for a test')", [place])
+      }
+      for entry in try await catalog.list(workspace: "dev01") {
+        guard let version = entry.availableVersion else { continue }
+        let model = ModelReference(workspace: entry.workspace, model: entry.model, name: entry.name)
+        let why = try #require(try await catalog.explain(version: version, of: model), "after \(place)")
+        #expect(why.isAvailable && why.verdict.contains("is in the catalog"), "after \(place): \(why.verdict)")
+        let denied = why.steps.filter { !$0.isMet && $0.question != .meant && $0.question != .stands }
+        #expect(denied.isEmpty, "after \(place): \(denied)")
+      }
+    }
+    #expect(places.count > 10)
+  }
 }

@@ -4,20 +4,33 @@ import Transparency
 
 @Suite("The Merkle tree of RFC 6962")
 struct MerkleTests {
-  /// The leaves and roots that certificate-transparency's own tests use, for trees of 1 to 8 leaves.
-  private static let entries: [[UInt8]] = [
-    [], [0x00], [0x10], [0x20, 0x21], [0x30, 0x31], [0x40, 0x41, 0x42, 0x43], Array(0x50...0x57), Array(0x60...0x6f),
-  ]
-  private static let roots = [
-    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
-    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
-    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
-  ]
+  /// The leaves, roots and proofs that certificate-transparency's own tests use, for trees of 1 to 8 leaves.
+  private struct Vectors: Decodable {
+    struct Inclusion: Decodable {
+      let index, size: Int
+      let hashes: [String]
+    }
+
+    struct Consistency: Decodable {
+      let earlier, later: Int
+      let hashes: [String]
+    }
+
+    let entries, roots: [String]
+    let inclusion: [Inclusion]
+    let consistency: [Consistency]
+
+    init() throws {
+      let file = try #require(Bundle.module.url(forResource: "merkle", withExtension: "json", subdirectory: "Vectors"))
+      self = try JSONDecoder().decode(Vectors.self, from: Data(contentsOf: file))
+    }
+
+    static func bytes(_ hex: String) -> [UInt8] {
+      stride(from: 0, to: hex.utf8.count, by: 2).compactMap { UInt8(hex.dropFirst($0).prefix(2), radix: 16) }
+    }
+
+    static func hashes(_ hex: [String]) -> [MerkleHash] { hex.compactMap { MerkleHash(bytes($0)) } }
+  }
 
   /// The tree as the RFC defines it, by recursion.
   private static func root(_ leaves: ArraySlice<MerkleHash>) -> MerkleHash {
@@ -33,13 +46,34 @@ struct MerkleTests {
     ranges.map { root(leaves[Int($0.lowerBound)..<Int($0.upperBound)]) }
   }
 
-  @Test("has the roots of the known vectors")
-  func vectors() {
+  @Test("has the roots and proofs of the known vectors")
+  func vectors() throws {
+    let vectors = try Vectors()
+    let (roots, leaves) = (Vectors.hashes(vectors.roots), vectors.entries.map { MerkleHash.leaf(Vectors.bytes($0)) })
     var tree = MerkleFrontier()
     #expect("\(tree.root)" == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
-    for (entry, root) in zip(Self.entries, Self.roots) {
-      tree.append(.leaf(entry))
-      #expect("\(tree.root)" == root)
+    for (leaf, root) in zip(leaves, roots) {
+      tree.append(leaf)
+      #expect(tree.root == root)
+    }
+    #expect(tree.size == 8)
+    for one in vectors.inclusion {
+      let ranges = try #require(MerkleProof.inclusion(of: Int64(one.index), in: Int64(one.size)))
+      let proof = Vectors.hashes(one.hashes)
+      #expect(Self.hashes(ranges, of: leaves) == proof)
+      #expect(
+        MerkleProof.isIncluded(
+          leaves[one.index], at: Int64(one.index), in: Int64(one.size), root: roots[one.size - 1], proof: proof))
+    }
+    for one in vectors.consistency {
+      let ranges = try #require(MerkleProof.consistency(from: Int64(one.earlier), to: Int64(one.later)))
+      let proof = Vectors.hashes(one.hashes)
+      #expect(Self.hashes(ranges, of: leaves) == proof)
+      #expect(
+        MerkleProof.isConsistent(
+          Int64(one.earlier), root: roots[one.earlier - 1], with: Int64(one.later), root: roots[one.later - 1],
+          proof: proof
+        ))
     }
   }
 

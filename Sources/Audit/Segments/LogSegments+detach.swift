@@ -23,7 +23,8 @@ extension LogSegments {
     var place = first - 1
     while place < report.positions.upperBound {
       let page = try await ledger.read(
-        after: PositionCursor(place), through: report.positions.upperBound, limit: Self.eventsAtOnce)
+        after: PositionCursor(place), through: report.positions.upperBound, limit: Self.eventsAtOnce,
+        bytesMax: Ledger.pageBytesMax)
       for event in page.events {
         place += 1
         guard event.position == place, let leaf = event.leaf, .leaf(leaf) == leaves[Int(place - first)] else {
@@ -68,7 +69,8 @@ extension LogSegments {
     }
     while place < positions.upperBound {
       let page = try await ledger.read(
-        after: PositionCursor(place), through: positions.upperBound, limit: Self.eventsAtOnce)
+        after: PositionCursor(place), through: positions.upperBound, limit: Self.eventsAtOnce,
+        bytesMax: Ledger.pageBytesMax)
       for (event, filled) in zip(page.events, try await missing.filled(page.events)) where event.isDetached {
         guard let text = filled.data else { continue }
         found[event.workspace, default: []].append((event.sequence, text))

@@ -119,7 +119,7 @@ public struct LogSegments: Sendable {
       while tree.size < size {
         let page = try await ledger.read(
           after: PositionCursor(positions.lowerBound - 1 + tree.size), through: positions.upperBound,
-          limit: Self.eventsAtOnce)
+          limit: Self.eventsAtOnce, bytesMax: Ledger.pageBytesMax)
         var lines: [UInt8] = []
         for event in try await detached.filled(page.events) {
           guard event.position == positions.lowerBound + tree.size, let leaf = event.leaf else { break }

@@ -60,17 +60,22 @@ extension Catalog {
       "version, created, stage, aliases, deleted, current, registered_sequence, registered_at", of: "model_versions",
       asOf: asOf, "\(condition) ORDER BY version, created", key
     ).map { try Facts.Version($0) }
-    guard let wanted = versions.last(where: { $0.number == version }) else { return nil }
-    guard let workspace = try await workspaces(asOf: asOf).first(where: { $0.workspace == model.workspace }) else {
-      return nil
-    }
+    let exports = try await exportSummary(asOf: asOf, workspace: model.workspace).filter { $0.model == model.model }
+    let imports = try await importSummary(asOf: asOf, workspace: model.workspace).filter { $0.model == model.model }
+    let availability = try await availability(of: model.model, in: model.workspace, asOf: asOf)
+    var wanted = versions.last { $0.number == version }
+    // What registered it may have been redacted; what came of it is still known.
+    let isKnown =
+      exports.contains { $0.version == version } || imports.contains { $0.version == version }
+      || availability.contains { $0.version == version }
+    if wanted == nil, isKnown { wanted = Facts.Version(number: version) }
+    guard let wanted, let workspace = try await workspaces(asOf: asOf).first(where: { $0.workspace == model.workspace })
+    else { return nil }
     let facts = Facts(
       wanted: wanted, versions: versions, workspace: workspace, ruleSequence: try await ruleSequence(of: workspace),
       stages: try await stages(of: model.model, in: model.workspace, asOf: asOf),
-      production: try await production(of: model.model, in: model.workspace, asOf: asOf),
-      exports: try await exportSummary(asOf: asOf, workspace: model.workspace).filter { $0.model == model.model },
-      imports: try await importSummary(asOf: asOf, workspace: model.workspace).filter { $0.model == model.model },
-      availability: try await availability(of: model.model, in: model.workspace, asOf: asOf),
+      production: try await production(of: model.model, in: model.workspace, asOf: asOf), exports: exports,
+      imports: imports, availability: availability,
       entry: try await entry(model: model.model, in: model.workspace, asOf: asOf))
     return Explanation(
       model: model, version: version, isAvailable: facts.available?.version == version, verdict: facts.verdict,
@@ -102,6 +107,15 @@ private struct Facts {
     let isCurrent: Bool
     let registered: Int64?
     let registeredAt: Timestamp?
+    /// Whether what registered it is still to be read.
+    let isRegistered: Bool
+
+    /// A version of which nothing but its number is left.
+    init(number: Int) {
+      self.number = number
+      (created, stage, aliases, isDeleted, isCurrent) = (nil, nil, [], false, false)
+      (registered, registeredAt, isRegistered) = (nil, nil, false)
+    }
 
     init(_ row: Row) throws {
       number = try row.int("version")
@@ -112,6 +126,7 @@ private struct Facts {
       isCurrent = try row.optionalBool("current") ?? false
       registered = try row.optionalInt64("registered_sequence")
       registeredAt = try row.optionalTimestamp("registered_at")
+      isRegistered = true
     }
   }
 
@@ -152,7 +167,14 @@ private struct Facts {
     [registered, ruled, stands, meant, exported, imported, loadable]
   }
 
+  /// Whether it could be loaded at some time: then it was exported and imported, whatever was redacted since.
+  private var wasAvailable: Bool { availability.contains { $0.version == wanted.number } }
+
   private var registered: Explanation.Step {
+    guard wanted.isRegistered else {
+      return .init(
+        question: .registered, isMet: true, answer: "\(name) was seen, and what says so was redacted", sequence: nil)
+    }
     let when = wanted.registeredAt.map { ", first seen \($0.rfc3339)" } ?? ""
     return .init(
       question: .registered, isMet: true,
@@ -171,6 +193,11 @@ private struct Facts {
 
   private var stands: Explanation.Step {
     let spell = stages.last { $0.version == wanted.number && $0.created == wanted.created && $0.toSequence == nil }
+    guard wanted.isRegistered else {
+      return .init(
+        question: .stands, isMet: true, answer: "where it stands is not known: what says so was redacted", sequence: nil
+      )
+    }
     guard !wanted.isDeleted else {
       let end = stages.last { $0.version == wanted.number && $0.created == wanted.created }?.toSequence
       return .init(question: .stands, isMet: false, answer: "it was deleted at the source", sequence: end)
@@ -199,6 +226,10 @@ private struct Facts {
 
   private var exported: Explanation.Step {
     guard let export = exports.last(where: { $0.version == wanted.number }) else {
+      if wasAvailable || imports.contains(where: { $0.version == wanted.number && $0.state != "failed" }) {
+        return .init(
+          question: .exported, isMet: true, answer: "it was exported, and what says where was redacted", sequence: nil)
+      }
       return .init(
         question: .exported, isMet: false,
         answer: wanted.isCurrent ? "no job has exported it yet" : "it was not exported: what the source means is",
@@ -215,6 +246,10 @@ private struct Facts {
 
   private var imported: Explanation.Step {
     guard let found = imports.last(where: { $0.version == wanted.number }) else {
+      if wasAvailable {
+        return .init(
+          question: .imported, isMet: true, answer: "it was imported, and what says so was redacted", sequence: nil)
+      }
       return .init(question: .imported, isMet: false, answer: "no job has imported it", sequence: nil)
     }
     let answer =

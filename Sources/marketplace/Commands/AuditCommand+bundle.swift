@@ -65,10 +65,7 @@ extension AuditCommand {
     }
 
     private static func publishedSize(_ settings: Settings, _ keys: AuditKeys) async throws -> Int64 {
-      guard let note = try await settings.publishedLog(try settings.storage()).newest() else {
-        throw AuditFailure.unpublished
-      }
-      return try keys.policy.signedByLog(note).size
+      try await settings.publishedLog(try settings.storage()).newest(believedBy: keys.policy).checkpoint.size
     }
 
     private static func reference(_ name: String, in catalog: Catalog, asOf: AsOf) async throws -> ModelReference {
@@ -103,11 +100,5 @@ extension AuditCommand {
         }
       }
     }
-  }
-
-  private enum AuditFailure {
-    static let unpublished = Failure(
-      .failed, "nothing_published",
-      "No checkpoint was published, so nothing can be proven. Run 'marketplace audit seal'.")
   }
 }

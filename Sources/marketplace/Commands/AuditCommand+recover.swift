@@ -52,7 +52,7 @@ extension AuditCommand {
       case .json: try JSONOutput.print(result)
       case .table:
         Console.data(
-          "  \(result.origin): \(Sentence.count(Int(result.size), "event"))   root \(result.root)   "
+          "  \(result.origin): \(Sentence.count(Int(result.size), "event"))   root \(MerkleHash(base64: result.root)?.description ?? result.root)   "
             + "\(result.recovered) taken back, \(result.lost) lost")
         if !result.rebuilt.isEmpty { Console.data("  projections rebuilt: \(result.rebuilt.joined(separator: ", "))") }
         if export != nil, result.lost > 0 {

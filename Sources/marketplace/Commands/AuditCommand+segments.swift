@@ -188,8 +188,15 @@ extension AuditCommand {
         let settings = try Settings(options)
         let segments = try settings.segments()
         let lines = try await Workplace.use(settings, options: options) { place in
+          let written = try await segments.written()
+          if let missing = numbers.first(where: { !written.contains($0) }) {
+            throw Failure(
+              .usage, "unknown_segment",
+              "Segment \(missing) is not written, so nothing can be put back from it. 'marketplace audit segments list' has those "
+                + "that are.")
+          }
           var lines: [Line] = []
-          for number in numbers.isEmpty ? try await segments.written() : numbers {
+          for number in numbers.isEmpty ? written : numbers {
             let positions = segments.positions(of: number)
             let count = try await segments.attach(number, to: place.ledger)
             lines.append(

@@ -16,7 +16,8 @@ struct AuditCommand: AsyncParsableCommand {
         marketplace audit verify
       """,
     subcommands: [
-      KeyGen.self, Keys.self, Seal.self, Verify.self, Export.self, Prove.self, Consistency.self, Bundle.self,
+      KeyGen.self, Keys.self, Seal.self, Witness.self, Verify.self, Export.self, Prove.self, Consistency.self,
+      Bundle.self,
       Recover.self, Segments.self,
     ])
 
@@ -109,12 +110,15 @@ struct AuditCommand: AsyncParsableCommand {
         """)
     @OptionGroup var options: GlobalOptions
     @Flag(help: "Publish from the beginning where what was published is lost.") var anew = false
+    @Flag(help: "Move tiles that no checkpoint holds, of events that a restored database has lost, out of the way.")
+    var putAside = false
 
     private struct JSON: Encodable {
       var schema = "marketplace.audit.seal/1"
       var origin: String
       var size: Int64
       var added: Int64
+      var put_aside: Int
       var root: String
     }
 
@@ -126,18 +130,20 @@ struct AuditCommand: AsyncParsableCommand {
           .usage, "audit_key", "audit: no signing_keys are configured here, so this machine cannot sign a checkpoint.")
       }
       let outcome = try await Workplace.use(settings, options: options) { place in
-        try await place.publisher(settings, keys).publish(anew: anew)
+        try await place.publisher(settings, keys).publish(anew: anew, putsAside: putAside)
       }
       let checkpoint = outcome.checkpoint
       switch options.output {
       case .json:
         try JSONOutput.print(
           JSON(
-            origin: checkpoint.origin, size: checkpoint.size, added: outcome.added, root: checkpoint.root.base64))
+            origin: checkpoint.origin, size: checkpoint.size, added: outcome.added, put_aside: outcome.aside,
+            root: checkpoint.root.base64))
       case .table:
         Console.data(
           "  \(checkpoint.origin): \(Sentence.count(Int(checkpoint.size), "event")), "
-            + "\(outcome.added == 0 ? "nothing new" : "\(outcome.added) more")   root \(checkpoint.root)")
+            + "\(outcome.added == 0 ? "nothing new" : "\(outcome.added) more")   root \(checkpoint.root)"
+            + (outcome.aside == 0 ? "" : "   \(Sentence.count(outcome.aside, "tile")) put aside"))
       }
     }
   }
@@ -175,7 +181,7 @@ struct AuditCommand: AsyncParsableCommand {
       var checkpoints: Int
       var newest_size: Int64?
       var newest_root: String?
-      var unpublished, detached: Int64
+      var unpublished, unwitnessed, detached: Int64
       var findings_count: Int
       var findings: [Finding]
 
@@ -197,7 +203,7 @@ struct AuditCommand: AsyncParsableCommand {
           JSON(
             exit_code: status.rawValue, events: report.entries, checkpoints: report.checkpoints,
             newest_size: report.newest?.size, newest_root: report.newest?.root.base64, unpublished: report.unpublished,
-            detached: report.detached, findings_count: report.findingsCount,
+            unwitnessed: report.unwitnessed, detached: report.detached, findings_count: report.findingsCount,
             findings: report.findings.map {
               JSON.Finding(kind: $0.kind.rawValue, position: $0.position, message: $0.message)
             }))
@@ -252,6 +258,7 @@ struct AuditCommand: AsyncParsableCommand {
       let held = "held against \(Sentence.count(report.checkpoints, "checkpoint"))"
       let rest =
         (report.unpublished == 0 ? "" : ", \(report.unpublished) of them under none yet")
+        + (report.unwitnessed == 0 ? "" : ", \(report.unwitnessed) of them under none that witnesses have signed yet")
         + (report.detached == 0 ? "" : ", the data of \(report.detached) in segments")
       Console.data(
         report.findingsCount == 0
@@ -318,13 +325,21 @@ struct AuditCommand: AsyncParsableCommand {
     @OptionGroup var options: GlobalOptions
     @Argument(help: "The event's position, workspace/sequence, or id.") var event: String
 
-    private struct JSON: Encodable {
+    struct JSON: Encodable {
       var schema = "marketplace.audit.inclusion/1"
       var position: Int64
       var leaf: String
       var leaf_hash: String
       var hashes: [String]
       var checkpoint: String
+
+      init(_ proof: LogProofs.Inclusion) {
+        position = proof.position
+        leaf = String(decoding: proof.leaf, as: UTF8.self)
+        leaf_hash = MerkleHash.leaf(proof.leaf).base64
+        hashes = proof.hashes.map(\.base64)
+        checkpoint = String(decoding: proof.checkpoint.encoded, as: UTF8.self)
+      }
     }
 
     func run() async throws {
@@ -332,11 +347,7 @@ struct AuditCommand: AsyncParsableCommand {
       let proof = try await LogProofs(
         of: try settings.publishedLog(try settings.storage()), policy: try settings.auditKeys().policy
       ).inclusion(of: try await position(settings))
-      try JSONOutput.print(
-        JSON(
-          position: proof.position, leaf: String(decoding: proof.leaf, as: UTF8.self),
-          leaf_hash: MerkleHash.leaf(proof.leaf).base64, hashes: proof.hashes.map(\.base64),
-          checkpoint: String(decoding: proof.checkpoint.encoded, as: UTF8.self)))
+      try JSONOutput.print(JSON(proof))
     }
 
     private func position(_ settings: Settings) async throws -> Int64 {

@@ -63,7 +63,7 @@ struct Evidence {
     var detached = DetachedData(in: LogSegments(in: storage, log: log, policy: keys.policy))
     let (known, redactions) = try await events(of: reference, upTo: position, place.ledger)
     let recorded = try await detached.filled(known)
-    let newest = try await log.newest().map { try keys.policy.signedByLog($0).size } ?? 0
+    let newest = try await log.newest(believedBy: keys.policy).checkpoint.size
     let later = try Self.later(redactions, of: recorded, publishedUpTo: newest)
     let proven = recorded + later
     let proofs = try await LogProofs(of: log, policy: keys.policy).inclusions(of: proven.compactMap(\.position))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audit
+import Catalog
 import Lakehouse
 import Ledger
 import Marketplace
@@ -34,6 +35,7 @@ enum ExitStatus: Int32 {
     case let error as DomainError: self = Self.of(error)
     case let error as AuditError: self = Self.of(error)
     case let error as LakehouseError: self = Self.of(error)
+    case let error as CatalogError: self = error.code == .positionNotSealed ? .usage : .failed
     case is CancellationError: self = .interrupted
     default:
       switch MarketplaceCommand.exitCode(for: error) {
@@ -60,8 +62,8 @@ enum ExitStatus: Int32 {
 
   private static func of(_ error: AuditError) -> ExitStatus {
     switch error.code {
-    case .behind, .forked, .published, .segment: .integrity
-    case .away: .unavailable
+    case .behind, .forked, .published, .segment, .unsigned: .integrity
+    case .away, .unwitnessed: .unavailable
     case .unknown, .key: .usage
     case .unpublished, .unreadable, .tooLarge: .failed
     }

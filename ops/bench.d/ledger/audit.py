@@ -130,6 +130,8 @@ class Bench:
         self.program("audit", "seal", "--anew")
         self.figure("verify: log and tiles", lambda: self.program("audit", "verify", "--log-only"),
                     lambda: read_and_hash("select * from ledger.event"), rounds)
+        self.figure("verify: log, tiles and projections", lambda: self.program("audit", "verify"),
+                    lambda: read_and_hash("select * from ledger.event"), min(rounds, 3))
         middle = self.count // 2
         tile = self.storage / f"log/tile/entries/{self.tile(middle // 256)}"
         self.figure("one proof", lambda: self.program("audit", "prove", str(middle)), lambda: self.hashed(tile), max(rounds, 5))
