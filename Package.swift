@@ -16,11 +16,15 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
   ],
   targets: [
@@ -78,6 +82,17 @@ let package = Package(
     .target(name: "Audit", dependencies: ["Ledger", "Postgres", "Storage", "Transparency"], swiftSettings: strict),
     .target(name: "Catalog", dependencies: ["Postgres"], swiftSettings: strict),
     .target(
+      name: "Server",
+      dependencies: [
+        "Catalog", "Ledger", "Postgres", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      resources: [.embedInCode("Assets")], swiftSettings: strict),
+    .target(
       name: "Verifier", path: "ops/audit", exclude: ["questions"], resources: [.embedInCode("verify.py")],
       swiftSettings: strict),
     .target(
@@ -86,8 +101,11 @@ let package = Package(
     .executableTarget(
       name: "marketplace",
       dependencies: [
-        "Artifacts", "Audit", "Catalog", "Lakehouse", "Ledger", "Marketplace", "Postgres", "Registry", "Storage",
-        "Transfer", "Transparency", "Verifier", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Artifacts", "Audit", "Catalog", "Lakehouse", "Ledger", "Marketplace", "Postgres", "Registry", "Server",
+        "Storage", "Transfer", "Transparency", "Verifier",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: strict),
@@ -100,7 +118,7 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ],
-      path: "Tests/TestSupport", swiftSettings: strict),
+      path: "Tests/TestSupport", resources: [.embedInCode("Resources")], swiftSettings: strict),
     .testTarget(
       name: "PostgresTests",
       dependencies: ["Postgres", "TestSupport"],
@@ -174,6 +192,15 @@ let package = Package(
       dependencies: ["Catalog", "Ledger", "Marketplace", "Postgres", "TestSupport"],
       resources: [.embedInCode("Resources")],
       swiftSettings: strict),
+    .testTarget(
+      name: "ServerTests",
+      dependencies: [
+        "Catalog", "Ledger", "Postgres", "Server", "TestSupport",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdTesting", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
       dependencies: [

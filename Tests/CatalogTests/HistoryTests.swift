@@ -1,6 +1,7 @@
 import Catalog
 import Foundation
 import Postgres
+import TestSupport
 import Testing
 
 @Suite("What was in production when")

@@ -2,6 +2,7 @@ import Catalog
 import Foundation
 import Ledger
 import Postgres
+import TestSupport
 import Testing
 
 @Suite("The projections")

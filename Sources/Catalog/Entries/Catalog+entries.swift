@@ -19,21 +19,9 @@ extension Catalog {
     ).map { try CatalogEntry($0) }
   }
 
-  /// Entries that hold every word of `text`, in whatever case, in names, description, owner, tags or flavours.
-  ///
-  /// The text is taken as it is: it has no wildcards.
+  /// Entries that hold every word of `text`, what fits best first: see ``CatalogQuery/text``.
   public func search(_ text: String, asOf: AsOf = .now) async throws -> [CatalogEntry] {
-    let words = text.split(whereSeparator: \.isWhitespace).map { $0.lowercased() }
-    return try await rows(
-      Self.entryColumns, of: "catalog", asOf: asOf,
-      """
-      AND NOT EXISTS (
-        SELECT FROM unnest($2::text[]) AS word
-        WHERE strpos(lower(concat_ws(' ', workspace, name, marketplace_name, description, version_description, owner,
-          tags::text, array_to_string(flavors, ' '))), word) = 0)
-      \(Self.entryOrder)
-      """, [words]
-    ).map { try CatalogEntry($0) }
+    try await snapshot(asOf: asOf).answer(CatalogQuery(text: text)).entries
   }
 
   /// The entry of a model, by its incarnation.

@@ -60,8 +60,8 @@ extension Catalog {
       "version, created, stage, aliases, deleted, current, registered_sequence, registered_at", of: "model_versions",
       asOf: asOf, "\(condition) ORDER BY version, created", key
     ).map { try Facts.Version($0) }
-    let exports = try await exportSummary(asOf: asOf, workspace: model.workspace).filter { $0.model == model.model }
-    let imports = try await importSummary(asOf: asOf, workspace: model.workspace).filter { $0.model == model.model }
+    let exports = try await exportSummary(asOf: asOf, workspace: model.workspace, model: model.model)
+    let imports = try await importSummary(asOf: asOf, workspace: model.workspace, model: model.model)
     let availability = try await availability(of: model.model, in: model.workspace, asOf: asOf)
     var wanted = versions.last { $0.number == version }
     // What registered it may have been redacted; what came of it is still known.

@@ -62,9 +62,11 @@ public struct ExportSummary: Sendable, Hashable {
 extension Catalog {
   /// Every export that was ever made, and the open failures, by workspace, model and version.
   ///
-  /// - Parameter state: only those; nil for all.
+  /// - Parameters:
+  ///   - model: only this model's; nil for all.
+  ///   - state: only those; nil for all.
   public func exportSummary(
-    asOf: AsOf = .now, workspace: String? = nil, state: String? = nil
+    asOf: AsOf = .now, workspace: String? = nil, model: UUID? = nil, state: String? = nil
   ) async throws -> [ExportSummary] {
     try await rows(
       """
@@ -72,9 +74,10 @@ extension Catalog {
       bytes, run, principal, sequence, recorded_at
       """, of: "export_summary", asOf: asOf,
       """
-      AND ($2::text IS NULL OR workspace = $2::text) AND ($3::text IS NULL OR state = $3::text)
+      AND ($2::text IS NULL OR workspace = $2::text) AND ($3::uuid IS NULL OR model = $3::uuid)
+        AND ($4::text IS NULL OR state = $4::text)
       ORDER BY workspace, name, model, version, sequence
-      """, [workspace, state]
+      """, [workspace, model, state]
     ).map { try ExportSummary($0) }
   }
 }

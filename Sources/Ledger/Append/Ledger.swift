@@ -68,6 +68,37 @@ public struct Ledger: Sendable {
     }
   }
 
+  /// How far each workspace has come, sealed or not.
+  ///
+  /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
+  public func heads() async throws -> [String: Int64] {
+    try await ask { session in
+      let rows = try session.query("SELECT workspace, last_sequence FROM ledger.head")
+      return Dictionary(
+        try rows.map { (try $0.string("workspace"), try $0.int64("last_sequence")) }, uniquingKeysWith: max)
+    }
+  }
+
+  /// How many events were redacted so far: while that stays, what was known at a position stays the same.
+  ///
+  /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
+  public func redactions() async throws -> Int64 {
+    try await ask { session in
+      try session.query(
+        "SELECT coalesce(sum(version), 0)::bigint AS count FROM ledger.stream WHERE stream = 'redactions'"
+      ).first?.int64("count") ?? 0
+    }
+  }
+
+  /// An event by its place in its workspace; `nil` when there is none.
+  ///
+  /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
+  public func event(_ sequence: Int64, of workspace: String) async throws -> RecordedEvent? {
+    guard sequence > 0 else { return nil }
+    return try await read(workspace: workspace, after: SequenceCursor(sequence - 1), limit: 1).events
+      .first { $0.sequence == sequence }
+  }
+
   /// Runs `body` on a session, again after transient failures: it must be safe to repeat.
   func ask<Value: Sendable>(_ body: @Sendable @escaping (Session) throws -> Value) async throws -> Value {
     try await LedgerError.translating {

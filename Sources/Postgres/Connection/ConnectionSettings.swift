@@ -48,7 +48,8 @@ struct ConnectionSettings: Sendable {
 
   /// Options given in the connection string or in PGOPTIONS come last and so win over ours.
   private func options(_ given: String?) -> String {
-    var words = ["-c datestyle=ISO", "-c timezone=UTC", "-c extra_float_digits=1", "-c bytea_output=hex"]
+    // Statements here take milliseconds; compiling one, which the planner does for its estimates, takes hundreds.
+    var words = ["-c datestyle=ISO", "-c timezone=UTC", "-c extra_float_digits=1", "-c bytea_output=hex", "-c jit=off"]
     if let statementTimeout { words.append("-c statement_timeout=\(statementTimeout.milliseconds)") }
     if let lockTimeout { words.append("-c lock_timeout=\(lockTimeout.milliseconds)") }
     if let idleInTransactionTimeout {

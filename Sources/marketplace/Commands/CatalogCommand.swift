@@ -28,14 +28,12 @@ struct CatalogCommand: AsyncParsableCommand {
 
     /// A position or a time, as it is written.
     static func moment(_ text: String, option: String) throws -> AsOf {
-      if let position = Int64(text) { return .position(position) }
-      let day = text.wholeMatch(of: /\d{4}-\d{2}-\d{2}/) != nil
-      guard let time = Timestamp(rfc3339: day ? text + "T00:00:00Z" : text) else {
+      guard let moment = AsOf(text: text), moment != .now else {
         throw Failure(
           .usage, "bad_moment",
           "\(option) '\(text)' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.")
       }
-      return .time(time)
+      return moment
     }
   }
 
@@ -106,7 +104,7 @@ struct CatalogCommand: AsyncParsableCommand {
         try await CatalogOutput.entry(model, in: Catalog(place.pool), asOf: try await asOf.moment(place, settings))
       }
       switch options.output {
-      case .json: try JSONOutput.print(CatalogOutput.One(entry: .init(entry)))
+      case .json: try JSONOutput.print(CatalogOutput.One(entry: CatalogDocument(entry)))
       case .table: CatalogOutput.printDetails(entry, registry: settings.file.marketplace?.registry)
       }
     }

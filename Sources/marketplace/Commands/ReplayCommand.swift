@@ -127,7 +127,7 @@ struct ReplayCommand: AsyncParsableCommand {
       var name, marketplace_name: String?
       var change: String
       var fields: [Field]
-      var events: [CatalogOutput.Lines.Line]
+      var events: [HistoryDocument]
     }
 
     struct Field: Encodable {
@@ -160,7 +160,7 @@ struct ReplayCommand: AsyncParsableCommand {
               workspace: change.workspace, model: change.model.uuidString.lowercased(), name: change.name,
               marketplace_name: change.marketplaceName, change: change.kind.rawValue,
               fields: change.fields.map { .init(field: $0.name, before: $0.before, after: $0.after) },
-              events: change.events.map(CatalogOutput.Lines.Line.init))
+              events: change.events.map { HistoryDocument($0) })
           }))
     case .table:
       Console.data("  from position \(from) to \(to): \(Sentence.count(changes.count, "model")) of the catalog changed")

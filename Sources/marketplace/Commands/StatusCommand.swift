@@ -78,7 +78,7 @@ struct StatusCommand: AsyncParsableCommand {
     try ReplacedFile(path: file).write(text.hasSuffix("\n") ? text : text + "\n")
   }
 
-  private static func collect(_ place: Workplace, configured: Set<String>) async throws -> Facts {
+  static func collect(_ place: Workplace, configured: Set<String>) async throws -> Facts {
     let catalog = Catalog(place.pool)
     let workspaces = try await catalog.workspaces().filter { $0.registry != nil || $0.unreadableSince != nil }
     let entries = try await catalog.list()

@@ -13,6 +13,7 @@ struct Configuration: Decodable {
   var concurrency: Concurrency?
   var audit: AuditSettings?
   var lakehouse: LakehouseSettings?
+  var serve: ServeSettings?
 
   /// What counts as promoted.
   struct Promoted: Decodable {
@@ -71,7 +72,7 @@ struct Configuration: Decodable {
 
   static let keys: Set<String> = [
     "database", "data", "storage", "promoted", "workspaces", "marketplace", "concurrency", "audit",
-    "lakehouse",
+    "lakehouse", "serve",
   ]
 }
 
@@ -120,6 +121,7 @@ extension Configuration {
     try check(root["concurrency"], known: Concurrency.keys, place: "concurrency: ", path: path)
     try check(root["audit"], known: AuditSettings.keys, place: "audit: ", path: path)
     try check(root["lakehouse"], known: LakehouseSettings.keys, place: "lakehouse: ", path: path)
+    try check(root["serve"], known: ServeSettings.keys, place: "serve: ", path: path)
     for (index, workspace) in ((root["workspaces"] as? [Any]) ?? []).enumerated() {
       let place = "workspaces[\(index)]: "
       try check(workspace, known: Workspace.keys, place: place, path: path)

@@ -71,8 +71,9 @@ struct Evidence {
       throw Failure(.failed, "unknown_model", "There is no event of that model up to position \(position).")
     }
     let catalog = Catalog(place.pool)
-    let exports = try await catalog.exportSummary(asOf: .position(position), workspace: reference.workspace)
-      .filter { $0.model == reference.model && $0.exportID != nil }
+    let exports = try await catalog.exportSummary(
+      asOf: .position(position), workspace: reference.workspace, model: reference.model
+    ).filter { $0.exportID != nil }
     var manifests: [Manifest] = []
     for export in exports {
       guard let uri = export.uri, let sha256 = export.manifestSHA256 else { continue }

@@ -3,37 +3,11 @@ import Foundation
 import Postgres
 
 extension CatalogOutput {
-  private struct Explained: Encodable {
-    var schema = "marketplace.catalog.explain/1"
-    var workspace, model: String
-    var name: String?
-    var version: Int
-    var available: Bool
-    var verdict: String
-    var steps: [Step]
-    var events: [Lines.Line]
-
-    struct Step: Encodable {
-      var question: String
-      var met: Bool
-      var answer: String
-      var event: String?
-    }
-  }
-
   static func print(_ explanation: Explanation, _ options: GlobalOptions) throws {
     let workspace = explanation.model.workspace
     switch options.output {
     case .json:
-      try JSONOutput.print(
-        Explained(
-          workspace: workspace, model: explanation.model.model.uuidString.lowercased(), name: explanation.model.name,
-          version: explanation.version, available: explanation.isAvailable, verdict: explanation.verdict,
-          steps: explanation.steps.map { step in
-            .init(
-              question: step.question.rawValue, met: step.isMet, answer: step.answer,
-              event: step.sequence.map { "\(workspace)/\($0)" })
-          }, events: explanation.events.map(Lines.Line.init)))
+      try JSONOutput.print(ExplanationDocument(explanation))
     case .table:
       Console.data("  " + Sentence.printable(explanation.verdict))
       Console.data("")

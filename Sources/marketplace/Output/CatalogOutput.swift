@@ -6,86 +6,22 @@ import Postgres
 enum CatalogOutput {
   struct Entries: Encodable {
     var schema: String
-    var models: [Entry]
+    var models: [CatalogDocument]
   }
 
   struct One: Encodable {
     var schema = "marketplace.catalog.show/1"
-    var entry: Entry
+    var entry: CatalogDocument
   }
 
   struct Lines: Encodable {
     var schema = "marketplace.catalog.history/1"
-    var history: [Line]
-
-    struct Line: Encodable {
-      var event: String
-      var recorded_at: String
-      var not_before: String?
-      var not_after: String?
-      var kinds: [String]
-      var what: String
-
-      init(_ line: HistoryLine) {
-        event = "\(line.workspace)/\(line.sequence)"
-        recorded_at = line.recordedAt.rfc3339
-        not_before = line.happened?.lower?.rfc3339
-        not_after = line.happened?.upper?.rfc3339
-        kinds = line.kinds
-        what = line.what
-      }
-    }
-  }
-
-  /// A catalog row with the names of the SQL view's columns.
-  struct Entry: Encodable {
-    var workspace, model: String
-    var name, marketplace_name, target: String?
-    var version, source_version, available_version, marketplace_version: Int?
-    var state: String
-    var reason: String?
-    var since: String
-    var description, version_description, owner: String?
-    /// JSON as text, as the source has it.
-    var tags, signature: String?
-    var flavors: [String]?
-    var export_id, uri, manifest_sha256, model_sha256: String?
-    var files, bytes: Int?
-    var event, recorded_at: String
-
-    init(_ entry: CatalogEntry) {
-      workspace = entry.workspace
-      model = entry.model.uuidString.lowercased()
-      name = entry.name
-      marketplace_name = entry.marketplaceName
-      target = entry.target
-      version_description = entry.versionDescription
-      tags = entry.tags
-      signature = entry.signature
-      export_id = entry.export?.id.uuidString.lowercased()
-      recorded_at = entry.recordedAt.rfc3339
-      version = entry.version
-      source_version = entry.sourceVersion
-      available_version = entry.availableVersion
-      marketplace_version = entry.marketplaceVersion
-      state = entry.state.rawValue
-      reason = entry.reason
-      since = entry.since.rfc3339
-      description = entry.description
-      owner = entry.owner
-      flavors = entry.flavors
-      uri = entry.export?.uri
-      manifest_sha256 = entry.export?.manifestSHA256
-      model_sha256 = entry.export?.modelSHA256
-      files = entry.export?.files
-      bytes = entry.export?.bytes
-      event = "\(entry.workspace)/\(entry.sequence)"
-    }
+    var history: [HistoryDocument]
   }
 
   static func print(_ entries: [CatalogEntry], schema: String, _ options: GlobalOptions) throws {
     switch options.output {
-    case .json: try JSONOutput.print(Entries(schema: schema, models: entries.map(Entry.init)))
+    case .json: try JSONOutput.print(Entries(schema: schema, models: entries.map { CatalogDocument($0) }))
     case .table:
       var table = Table(["MODEL", "VERSION", "FROM", "STATE", "SINCE", "BYTES", "MANIFEST SHA-256"])
       for entry in entries {
@@ -131,7 +67,7 @@ enum CatalogOutput {
   static func print(_ lines: [HistoryLine], _ options: GlobalOptions) throws {
     switch options.output {
     case .json:
-      try JSONOutput.print(Lines(history: lines.map(Lines.Line.init)))
+      try JSONOutput.print(Lines(history: lines.map { HistoryDocument($0) }))
     case .table:
       var table = Table(["WHEN", "WHAT", "EVENT"])
       for line in lines {

@@ -1,3 +1,4 @@
+import Catalog
 import Foundation
 import Postgres
 
@@ -42,16 +43,5 @@ enum Sentence {
   }
 
   /// A name from a registry, without what could move a terminal's cursor or forge a line of a log.
-  static func printable(_ text: String) -> String {
-    var result = ""
-    for scalar in text.unicodeScalars {
-      switch scalar.properties.generalCategory {
-      case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
-        result += "\\u{\(String(scalar.value, radix: 16))}"
-      default:
-        result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
-  }
+  static func printable(_ text: String) -> String { Printable.text(text) }
 }

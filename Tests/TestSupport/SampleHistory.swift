@@ -1,23 +1,23 @@
 import Foundation
 import Ledger
-import Postgres
-import TestSupport
+public import Postgres
 
 /// The fixed history of Resources/sample-history.ndjson, in a database of its own.
 ///
 /// Two workspaces: a first observation, a promotion, a rollback after an unreadable spell, an alias that moves with a
 /// rename, an export failure, an invalidated export, a lost import, a deleted and re-created model, a hostile name,
 /// and a workspace that is disconnected.
-struct SampleHistory {
-  static let hostileName = "na\u{ef}ve \u{202e}txt.exe \u{1F9EC}'; DROP TABLE catalog; --"
+public struct SampleHistory: Sendable {
+  /// A name that a registry let somebody give.
+  public static let hostileName = "na\u{ef}ve \u{202e}txt.exe \u{1F9EC}'; DROP TABLE catalog; --"
 
   /// The database.
-  let pool: PostgresPool
+  public let pool: PostgresPool
   /// The last position of each seal.
-  let seals: [Int64]
+  public let seals: [Int64]
 
   /// Appends the history to a fresh database, a call for each stretch of one workspace between two seals.
-  static func append() async throws -> SampleHistory {
+  public static func append() async throws -> SampleHistory {
     let pool = try await migratedDatabase()
     let ledger = Ledger(pool)
     var seals: [Int64] = []
@@ -51,7 +51,7 @@ struct SampleHistory {
 }
 
 /// A fresh database with the product's schema.
-func migratedDatabase() async throws -> PostgresPool {
+public func migratedDatabase() async throws -> PostgresPool {
   let pool = try await TestCluster.createDatabase().pool(connectionsMax: 2)
   _ = try await Migrator(pool).migrate()
   return pool

@@ -1,0 +1,163 @@
+import Catalog
+import Foundation
+import Ledger
+import Postgres
+
+/// A list of models, for programs.
+struct ModelListDocument: Encodable {
+  var schema = "marketplace.models/1"
+  var as_of: String?
+  var total, page, pages: Int
+  var facets: [String: [Count]]
+  var models: [CatalogDocument]
+
+  struct Count: Encodable {
+    var value: String
+    var count: Int
+  }
+
+  init(_ page: ModelListPage) {
+    as_of = page.request.asOfText
+    total = page.answer.entries.count
+    self.page = page.page
+    pages = page.pages
+    facets = Dictionary(
+      page.answer.facets.map { facet, counts in (facet.rawValue, counts.map { Count(value: $0.value, count: $0.count) })
+      },
+      uniquingKeysWith: { $1 })
+    models = page.shown.map { CatalogDocument($0) }
+  }
+}
+
+/// A model, for programs.
+struct ModelDocument: Encodable {
+  var schema = "marketplace.model/1"
+  var as_of: String?
+  var workspace, model, title: String
+  var name: String?
+  /// Its row of the catalog; left out where it has none.
+  var entry: CatalogDocument?
+  /// Python that loads what the entry names.
+  var snippet: String?
+  var versions: [Version]
+  var files: [ServiceSources.ExportedFile]?
+  var history: [HistoryDocument]
+
+  struct Version: Encodable {
+    var version: Int
+    var created, stage: String?
+    var aliases: [String]
+    var deleted, current: Bool
+    var description, owner, run_id, run_name, experiment: String?
+    var flavors: [String]
+    /// JSON as text, as the source has it.
+    var signature, metrics, params: String?
+    var event: String?
+  }
+
+  init(_ model: ModelDetails, asOf: String?, registry: String?) {
+    as_of = asOf
+    workspace = model.reference.workspace
+    self.model = model.reference.model.uuidString.lowercased()
+    title = model.title
+    name = model.reference.name
+    entry = model.entry.map { CatalogDocument($0) }
+    if let entry = model.entry, let name = entry.marketplaceName, let number = entry.marketplaceVersion {
+      snippet =
+        LoadSnippet(name: name, version: number, registry: registry, modelSHA256: entry.export?.modelSHA256).python
+    }
+    versions = model.versions.map { version in
+      Version(
+        version: version.version, created: version.created?.rfc3339, stage: version.stage, aliases: version.aliases,
+        deleted: version.isDeleted, current: version.isCurrent, description: version.description, owner: version.owner,
+        run_id: version.runID, run_name: version.runName, experiment: version.experiment, flavors: version.flavors,
+        signature: version.signature, metrics: version.metrics, params: version.params,
+        event: version.registeredSequence.map { "\(model.reference.workspace)/\($0)" })
+    }
+    files = model.files
+    history = model.history.map { HistoryDocument($0) }
+  }
+}
+
+/// The workspaces, for programs.
+struct WorkspacesDocument: Encodable {
+  var schema = "marketplace.workspaces/1"
+  var as_of: String?
+  var workspaces: [One]
+
+  struct One: Encodable {
+    var workspace, state: String
+    var kind, observed_from, observed_to, unreadable_since, reason, message: String?
+    var models, versions: Int?
+    var promoted_aliases, promoted_stages: [String]
+    var stale: Bool
+  }
+
+  init(_ workspaces: [WorkspaceSummary], asOf: String?) {
+    as_of = asOf
+    self.workspaces = workspaces.map { one in
+      One(
+        workspace: one.workspace, state: one.state, kind: one.kind, observed_from: one.observedFrom?.rfc3339,
+        observed_to: one.observedTo?.rfc3339, unreadable_since: one.unreadableSince?.rfc3339, reason: one.reason,
+        message: one.message, models: one.models, versions: one.versions, promoted_aliases: one.promotedAliases,
+        promoted_stages: one.promotedStages, stale: one.staleFrom != nil)
+    }
+  }
+}
+
+/// What happened lately, for programs.
+struct ChangesDocument: Encodable {
+  var schema = "marketplace.changes/1"
+  var changes: [One]
+
+  struct One: Encodable {
+    var workspace, model: String
+    var title: String
+    var line: HistoryDocument
+  }
+
+  init(_ recent: [RecentChange], titles: [UUID: String]) {
+    changes = recent.prefix(ChangesPage.linesMax).map { change in
+      One(
+        workspace: change.line.workspace, model: change.model.uuidString.lowercased(), title: change.title(titles),
+        line: HistoryDocument(change.line))
+    }
+  }
+}
+
+/// An event as it stands in the log, for programs.
+struct EventDocument: Encodable {
+  var schema = "marketplace.event/1"
+  var workspace: String
+  var sequence: Int64
+  var stream: String
+  var version: Int64
+  var id, type: String
+  var type_version: Int
+  var recorded_at: String
+  var occurred_at: String?
+  var principal: String
+  var run, cause: String?
+  var position: Int64?
+  /// The exact JSON text; left out where it was redacted or detached.
+  var data: String?
+  var data_sha256: String
+
+  init(_ event: RecordedEvent) {
+    workspace = event.workspace
+    sequence = event.sequence
+    stream = event.stream
+    version = event.version
+    id = event.id.uuidString.lowercased()
+    type = event.type
+    type_version = Int(event.typeVersion)
+    recorded_at = event.recordedAt.rfc3339
+    occurred_at = event.occurredAt?.rfc3339
+    principal = event.principal
+    run = event.run?.uuidString.lowercased()
+    cause = event.cause.map { "\($0.workspace)/\($0.sequence)" }
+    position = event.position
+    data = event.data
+    data_sha256 = event.dataHash.map { String(UInt16($0) + 0x100, radix: 16).dropFirst() }.joined()
+  }
+}

@@ -1,0 +1,126 @@
+import Catalog
+import Foundation
+import HTTPTypes
+
+/// Everything that a model's page says.
+struct ModelDetails: Sendable {
+  let reference: ModelReference
+  /// Its row of the catalog; `nil` when it is not there.
+  let entry: CatalogEntry?
+  /// Its versions, by number.
+  let versions: [VersionDetails]
+  let availability: [AvailabilitySpell]
+  let exports: [ExportSummary]
+  let imports: [ImportSummary]
+  let history: [HistoryLine]
+  /// Files of the export that the entry is about; `nil` when they cannot be told.
+  let files: [ServiceSources.ExportedFile]?
+
+  /// What it is called.
+  var title: String {
+    entry?.title ?? availability.last?.marketplaceName ?? "\(reference.workspace)/\(reference.name ?? "?")"
+  }
+  var path: String { CatalogEntry.path(title, reference.model.uuidString) }
+
+  /// The version that the page is about.
+  var version: VersionDetails? {
+    guard let number = entry?.version else { return versions.last }
+    return versions.last { $0.version == number }
+  }
+
+  /// - Throws: ``Problem`` where no model is called so; `CatalogError`; `PostgresError`.
+  init(named name: String, asOf: AsOf, _ sources: ServiceSources) async throws {
+    let catalog = sources.catalog
+    let found = try await catalog.models(named: name, asOf: asOf)
+    guard let last = found.last else {
+      throw Problem(
+        .notFound, "unknown_model",
+        "No model called '\(name)' is known\(asOf == .now ? "" : " as of then"). Its name in the marketplace, workspace.name and its "
+          + "incarnation are understood.")
+    }
+    // A re-created model goes on under its predecessor's name: the one that is in the catalog is meant, else the last.
+    var meant: (reference: ModelReference, entry: CatalogEntry?) = (last, nil)
+    for reference in found {
+      guard let entry = try await catalog.entry(model: reference.model, in: reference.workspace, asOf: asOf) else {
+        continue
+      }
+      meant = (reference, entry)
+    }
+    let (model, workspace) = (meant.reference.model, meant.reference.workspace)
+    async let versions = catalog.versions(of: model, in: workspace, asOf: asOf)
+    async let availability = catalog.availability(of: model, in: workspace, asOf: asOf)
+    async let exports = catalog.exportSummary(asOf: asOf, workspace: workspace, model: model)
+    async let imports = catalog.importSummary(asOf: asOf, workspace: workspace, model: model)
+    async let history = catalog.history(of: model, in: workspace, asOf: asOf)
+    reference = meant.reference
+    entry = meant.entry
+    self.versions = try await versions
+    self.availability = try await availability
+    self.exports = try await exports
+    self.imports = try await imports
+    self.history = try await history
+    if let export = meant.entry?.export, let uri = export.uri, let digest = export.manifestSHA256 {
+      // A page about the model is of use without its files.
+      files = try? await sources.files(uri, digest)
+    } else {
+      files = nil
+    }
+  }
+
+  /// A JSON object of numbers, by name; empty for what is none.
+  static func numbers(_ json: String?) -> [(name: String, value: Double)] {
+    object(json).compactMap { name, value in
+      if let number = value as? Double { return (name, number) }
+      return (value as? String).flatMap { Double($0) }.map { (name, $0) }
+    }
+  }
+
+  /// A JSON object of texts, by name.
+  static func texts(_ json: String?) -> [(name: String, value: String)] {
+    object(json).map { ($0, $1 as? String ?? "\($1)") }
+  }
+
+  private static func object(_ json: String?) -> [(name: String, value: Any)] {
+    guard let json, let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] else {
+      return []
+    }
+    return object.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+}
+
+/// What goes into a model and comes out of it, as MLflow writes it down.
+struct Signature: Sendable {
+  struct Column: Sendable {
+    let name: String
+    let type: String
+    let isRequired: Bool
+  }
+
+  let inputs, outputs, params: [Column]
+
+  /// `nil` for what says nothing of the kind.
+  init?(_ json: String?) {
+    guard let json, let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] else {
+      return nil
+    }
+    inputs = Self.columns(object["inputs"])
+    outputs = Self.columns(object["outputs"])
+    params = Self.columns(object["params"])
+    guard !(inputs + outputs + params).isEmpty else { return nil }
+  }
+
+  /// MLflow keeps each side as a JSON text of a list within the object.
+  private static func columns(_ side: Any?) -> [Column] {
+    let list: Any? =
+      (side as? String).flatMap { try? JSONSerialization.jsonObject(with: Data($0.utf8), options: .fragmentsAllowed) }
+      ?? side
+    return (list as? [[String: Any]] ?? []).enumerated().map { place, column in
+      let tensor = column["tensor-spec"] as? [String: Any]
+      let shape = (tensor?["shape"] as? [Any]).map { " [" + $0.map { "\($0)" }.joined(separator: ", ") + "]" } ?? ""
+      return Column(
+        name: column["name"] as? String ?? "\(place + 1)",
+        type: (tensor?["dtype"] as? String ?? column["type"] as? String ?? "?") + shape,
+        isRequired: column["required"] as? Bool ?? true)
+    }
+  }
+}

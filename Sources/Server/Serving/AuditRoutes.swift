@@ -1,0 +1,49 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Ledger
+
+/// The log itself: its checkpoint, single events, and their proofs.
+struct AuditRoutes: Sendable {
+  let sources: ServiceSources
+
+  func add(to router: Router<ServerContext>) {
+    router.get("/audit") { request, _ in try await audit(request) }
+    router.get("/events/:workspace/:sequence") { request, context in try await event(request, context) }
+    router.get("/v1/audit/checkpoint") { _, _ in try await checkpoint() }
+    router.get("/v1/audit/proofs/:position") { _, context in try await proof(context) }
+  }
+
+  private func audit(_ request: Request) async throws -> Response {
+    let page = try PageRequest(request)
+    let (checkpoint, last) = (try await sources.published?.checkpoint(), try await sources.ledger.lastPosition())
+    return Answer.page(AuditPage(request: page, published: sources.published, checkpoint: checkpoint, last: last).html)
+  }
+
+  private func checkpoint() async throws -> Response {
+    guard let text = try await sources.published?.checkpoint() else {
+      throw Problem(.notFound, "nothing_published", "No checkpoint of this log was published.")
+    }
+    return Answer.text(text, type: "text/plain; charset=utf-8")
+  }
+
+  private func proof(_ context: ServerContext) async throws -> Response {
+    guard let published = sources.published else {
+      throw Problem(.notFound, "nothing_published", "This log is not published, so there is nothing to prove against.")
+    }
+    guard let position = context.parameters.get("position").flatMap({ Int64($0) }), position > 0 else {
+      throw Problem(.notFound, "not_in_the_log", "The address ends with no position: those are numbers from 1.")
+    }
+    return Answer.text(try await published.inclusion(position), type: "application/json")
+  }
+
+  private func event(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let page = try PageRequest(request)
+    let (workspace, number) = (try context.parameters.require("workspace"), try context.parameters.require("sequence"))
+    guard workspace.wholeMatch(of: /[a-z0-9-]{1,63}/) != nil, let sequence = Int64(number),
+      let event = try await sources.ledger.event(sequence, of: workspace)
+    else { throw Problem(.notFound, "unknown_event", "There is no event \(workspace)/\(number).") }
+    guard page.wantsPage else { return try Answer.json(EventDocument(event)) }
+    return Answer.page(EventPage(request: page, event: event, isPublished: sources.published != nil).html)
+  }
+}

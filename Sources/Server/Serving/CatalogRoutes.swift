@@ -1,0 +1,187 @@
+import Catalog
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Ledger
+import Postgres
+
+/// The catalog: pages for people, and under the same addresses objects for programs.
+struct CatalogRoutes: Sendable {
+  /// Bytes of text that a search looks at.
+  static let searchBytesMax = 1_000
+
+  let sources: ServiceSources
+  let snapshots: Snapshots
+  /// The time, in microseconds since 1970.
+  let now: @Sendable () -> Timestamp
+
+  func add(to router: Router<ServerContext>) {
+    router.get("/") { request, _ in Answer.redirect(to: Address("/models")) }
+    router.get("/models") { request, _ in try await list(request) }
+    router.get("/models/:model") { request, context in try await model(request, context) }
+    router.get("/models/:model/compare") { request, context in try await compare(request, context) }
+    router.get("/models/:model/versions/:version") { request, context in try await explain(request, context) }
+    router.get("/workspaces") { request, _ in try await workspaces(request) }
+    router.get("/changes") { request, _ in try await changes(request) }
+    router.get("/changes.atom") { request, _ in try await feed(request) }
+    for asset in Assets.all { router.get(RouterPath(asset.path)) { _, _ in asset.response } }
+  }
+
+  private func list(_ request: Request) async throws -> Response {
+    let page = try PageRequest(request)
+    let text = page.query["q"] ?? ""
+    guard text.utf8.count <= Self.searchBytesMax else {
+      throw Problem(.badRequest, "search_too_long", "A search may have \(Self.searchBytesMax) bytes.", field: "q")
+    }
+    var order = CatalogQuery.Order.relevance
+    if let wanted = page.query["order"] {
+      guard let known = CatalogQuery.Order(rawValue: wanted) else {
+        throw Problem(
+          .badRequest, "bad_parameter",
+          "order is '\(wanted)': \(CatalogQuery.Order.allCases.map(\.rawValue).joined(separator: ", ")) are known.",
+          field: "order")
+      }
+      order = known
+    }
+    let query = CatalogQuery(
+      text: text,
+      wanted: Dictionary(
+        uniqueKeysWithValues: CatalogQuery.Facet.allCases.map { ($0, Set(page.query.all($0.rawValue))) }),
+      order: order)
+    let answer = try await snapshots.at(page.asOf).answer(query)
+    let number = Int(try page.query.number("page", within: 1...1_000_000) ?? 1)
+    let list = ModelListPage(request: page, query: query, answer: answer, page: number)
+    return page.wantsPage ? Answer.page(list.html) : try Answer.json(ModelListDocument(list))
+  }
+
+  /// A part of the path, as it was before it was encoded.
+  private static func part(_ name: String, of context: ServerContext) throws -> String {
+    guard let text = Address.decoded(try context.parameters.require(name), plusIsSpace: false), !text.contains("\0")
+    else {
+      throw Problem(.badRequest, "path_malformed", "The address is not encoded as it should be.")
+    }
+    return text
+  }
+
+  private func details(_ page: PageRequest, _ context: ServerContext) async throws -> ModelDetails {
+    try await ModelDetails(named: try Self.part("model", of: context), asOf: page.asOf, sources)
+  }
+
+  private func model(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let page = try PageRequest(request)
+    let model = try await details(page, context)
+    guard page.wantsPage else {
+      return try Answer.json(ModelDocument(model, asOf: page.asOfText, registry: sources.registry))
+    }
+    return Answer.page(
+      ModelPage(request: page, model: model, registry: sources.registry, hasProofs: sources.published != nil).html)
+  }
+
+  private func compare(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let page = try PageRequest(request)
+    let model = try await details(page, context)
+    func version(_ name: String) throws -> VersionDetails {
+      guard let number = try page.query.number(name, within: 0...Int64(Int32.max)) else {
+        throw Problem(
+          .badRequest, "bad_parameter", "\(name) is missing: the number of a version is wanted.", field: name)
+      }
+      guard let version = model.versions.last(where: { $0.version == number }) else {
+        throw Problem(
+          .notFound, "unknown_version", "\(model.title) has no version \(number) that was ever seen.", field: name)
+      }
+      return version
+    }
+    let (a, b) = (try version("a"), try version("b"))
+    return Answer.page(ComparePage(request: page, model: model, a: a, b: b).html)
+  }
+
+  private func explain(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let page = try PageRequest(request)
+    let name = try Self.part("model", of: context)
+    guard let number = Int(try Self.part("version", of: context)), (0...Int(Int32.max)).contains(number) else {
+      throw Problem(
+        .notFound, "unknown_version", "The address names no version: it ends with its number at the source.")
+    }
+    let references = try await sources.catalog.models(named: name, asOf: page.asOf)
+    guard !references.isEmpty else { throw Problem(.notFound, "unknown_model", "No model called '\(name)' is known.") }
+    var found: [Explanation] = []
+    for reference in references {
+      if let one = try await sources.catalog.explain(version: number, of: reference, asOf: page.asOf) {
+        found.append(one)
+      }
+    }
+    // A re-created model goes on under its predecessor's name: the one that had the version last is meant.
+    guard let last = found.max(by: { ($0.steps.first?.sequence ?? 0) < ($1.steps.first?.sequence ?? 0) }) else {
+      throw Problem(.notFound, "unknown_version", "\(name) has no version \(number) that was ever seen.")
+    }
+    guard page.wantsPage else { return try Answer.json(ExplanationDocument(last)) }
+    return Answer.page(
+      ExplainPage(
+        request: page, explanation: last, title: name, path: CatalogEntry.path(name, last.model.model.uuidString)
+      ).html)
+  }
+
+  private func workspaces(_ request: Request) async throws -> Response {
+    let page = try PageRequest(request)
+    let workspaces = try await sources.catalog.workspaces(asOf: page.asOf)
+    guard page.wantsPage else { return try Answer.json(WorkspacesDocument(workspaces, asOf: page.asOfText)) }
+    return Answer.page(WorkspacesPage(request: page, workspaces: workspaces, now: now()).html)
+  }
+
+  private func changes(_ request: Request) async throws -> Response {
+    let page = try PageRequest(request)
+    let titles = try await titles(page.asOf)
+    var comparison: ChangesPage.Comparison?
+    var recent: [RecentChange] = []
+    if page.query["from"] != nil || page.query["to"] != nil {
+      let (from, to) = (try await position("from", page, otherwise: 0), try await position("to", page, otherwise: nil))
+      guard from <= to else {
+        throw Problem(.badRequest, "bad_moment", "'from' comes after 'to'. Turn them round.", field: "from")
+      }
+      comparison = .init(from: from, to: to, changes: try await sources.catalog.changes(from: from, to: to))
+    } else {
+      recent = try await lately(page.asOf)
+    }
+    guard page.wantsPage else { return try Answer.json(ChangesDocument(recent, titles: titles)) }
+    return Answer.page(ChangesPage(request: page, recent: recent, comparison: comparison, titles: titles).html)
+  }
+
+  private func feed(_ request: Request) async throws -> Response {
+    let titles = try await titles(.now)
+    let host = request.head.authority.map { "http://\($0)" } ?? ""
+    return Answer.text(
+      ChangesPage.feed(try await lately(.now), titles: titles, host: host), type: "application/atom+xml; charset=utf-8")
+  }
+
+  private func titles(_ asOf: AsOf) async throws -> [UUID: String] {
+    let entries = try await snapshots.at(asOf).answer(CatalogQuery()).entries
+    return Dictionary(entries.map { ($0.model, $0.title) }, uniquingKeysWith: { $1 })
+  }
+
+  private func lately(_ asOf: AsOf) async throws -> [RecentChange] {
+    let last = try await position(asOf)
+    return try await sources.catalog.recent(after: max(0, last - ChangesPage.recentPositions), through: last)
+  }
+
+  private func position(_ asOf: AsOf) async throws -> Int64 {
+    switch asOf {
+    case .now: try await sources.ledger.lastPosition()
+    case .position(let position): position
+    case .time(let time): try await sources.ledger.position(at: time)
+    }
+  }
+
+  private func position(_ name: String, _ page: PageRequest, otherwise: Int64?) async throws -> Int64 {
+    guard let text = page.query[name] else {
+      if let otherwise { return otherwise }
+      return try await sources.ledger.lastPosition()
+    }
+    guard let moment = AsOf(text: text) else {
+      throw Problem(
+        .badRequest, "bad_moment",
+        "\(name) '\(text)' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.",
+        field: name)
+    }
+    return try await position(moment)
+  }
+}

@@ -1,0 +1,79 @@
+public import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOCore
+public import Postgres
+public import ServiceLifecycle
+
+/// The service: the catalog for people and programs, over HTTP.
+public struct CatalogService: Sendable {
+  /// Where it listens, and how much it takes.
+  public struct Configuration: Sendable {
+    /// The address, loopback unless told otherwise.
+    public var host = "127.0.0.1"
+    /// The port; 0 for any that is free.
+    public var port = 8080
+    /// Connections that are served at once; others wait to be accepted.
+    public var connectionsMax = 2_048
+    /// Seconds after which a connection on which nothing comes is closed.
+    public var idleSeconds: Int64 = 60
+    /// Bytes that the head of a request may have.
+    public var headBytesMax = 32_768
+
+    /// The usual.
+    public init() {}
+  }
+
+  private let sources: ServiceSources
+  private let configuration: Configuration
+  private let logger: Logger
+  private let now: @Sendable () -> Timestamp
+
+  /// A service.
+  ///
+  /// - Parameter now: the time.
+  public init(
+    _ sources: ServiceSources, configuration: Configuration = Configuration(), logger: Logger,
+    now: @escaping @Sendable () -> Timestamp
+  ) {
+    self.sources = sources
+    self.configuration = configuration
+    self.logger = logger
+    self.now = now
+  }
+
+  /// Everything that it answers.
+  public func router() -> Router<ServerContext> {
+    let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
+    let metrics = ServiceMetrics()
+    router.middlewares.add(Reception(metrics: metrics))
+    CatalogRoutes(sources: sources, snapshots: Snapshots(sources), now: now).add(to: router)
+    AuditRoutes(sources: sources).add(to: router)
+    HealthRoutes(sources: sources, metrics: metrics).add(to: router)
+    return router
+  }
+
+  /// Serves until it is told to stop by SIGTERM or SIGINT; what is being answered is finished then.
+  ///
+  /// - Parameters:
+  ///   - services: what runs beside it and ends with it.
+  ///   - isListening: called with the port once requests are taken.
+  /// - Throws: what keeps it from listening; what a service beside it throws.
+  public func run(
+    beside services: [any Service] = [], isListening: @escaping @Sendable (_ port: Int?) async -> Void = { _ in }
+  ) async throws {
+    let application = Application(
+      router: router(),
+      server: .http1(
+        configuration: .init(
+          idleTimeout: .seconds(configuration.idleSeconds),
+          httpDecoderConfiguration: .init(
+            maxHeaderFieldSize: configuration.headBytesMax, maxHeaderListSize: configuration.headBytesMax,
+            maxHeaderFieldCount: 100))),
+      configuration: ApplicationConfiguration(
+        address: .hostname(configuration.host, port: configuration.port),
+        availableConnectionsDelegate: MaximumAvailableConnections(configuration.connectionsMax, logger: logger)),
+      services: services, onServerRunning: { await isListening($0.localAddress?.port) }, logger: logger)
+    try await application.runService()
+  }
+}

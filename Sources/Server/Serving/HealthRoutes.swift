@@ -1,0 +1,27 @@
+import HTTPTypes
+import Hummingbird
+
+/// What machines ask that watch over the service.
+struct HealthRoutes: Sendable {
+  let sources: ServiceSources
+  let metrics: ServiceMetrics
+
+  private struct Readiness: Encodable {
+    var ready: Bool
+    var obstacles: [String]
+  }
+
+  func add(to router: Router<ServerContext>) {
+    // Whether this process answers: nothing else is asked, so that nobody restarts it for a database that is away.
+    router.get("/livez") { _, _ in Answer.text("ok\n", type: "text/plain; charset=utf-8") }
+    router.get("/readyz") { _, _ in
+      let obstacles = await sources.obstacles()
+      return try Answer.json(
+        Readiness(ready: obstacles.isEmpty, obstacles: obstacles), status: obstacles.isEmpty ? .ok : .serviceUnavailable
+      )
+    }
+    router.get("/metrics") { _, _ in
+      Answer.text(try await sources.metrics() + metrics.text, type: "text/plain; version=0.0.4; charset=utf-8")
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import ArgumentParser
+import Audit
+import Catalog
+import Foundation
+import Ledger
+import Logging
+import Postgres
+import Server
+import ServiceLifecycle
+import Transfer
+import Transparency
+
+/// `marketplace serve`
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "Serve the catalog to browsers and programs, and seal the log continually.",
+    discussion: """
+      Pages under /models, /workspaces, /changes and /audit, and the same as JSON for whoever accepts that; /livez, /readyz and \
+      /metrics for machines. Ends with what it is answering finished when it is told to by SIGTERM or Ctrl-C. Listens on loopback \
+      unless the configuration says otherwise. For example:
+        marketplace serve
+        marketplace serve --listen 127.0.0.1:9000
+      """)
+  @OptionGroup var options: PlaceOptions
+  @Option(
+    help: ArgumentHelp("Where it listens; over the configuration. Port 0 is any that is free.", valueName: "host:port"))
+  var listen: String?
+
+  func run() async throws {
+    let settings = try Settings(options)
+    let service = try settings.service(listen: listen)
+    let keys = try settings.auditKeysIfAny(signs: true)
+    let isQuiet = options.quiet
+    try await Workplace.use(settings, options: options) { place in
+      let logger = Logger(label: "marketplace") { _ in JSONLog() }
+      let sealing = ContinualSealing(place: place, settings: settings, keys: keys, logger: logger)
+      let sources = try Self.sources(place, settings, keys, sealing)
+      try await CatalogService(sources, configuration: service, logger: logger, now: Timestamp.now).run(beside: [
+        sealing
+      ]) { port in
+        guard !isQuiet else { return }
+        let host = service.host.contains(":") ? "[\(service.host)]" : service.host
+        Console.remark("  serving http://\(host):\(port ?? service.port)/models; Ctrl-C ends it")
+      }
+    }
+  }
+
+  private static func sources(
+    _ place: Workplace, _ settings: Settings, _ keys: AuditKeys?, _ sealing: ContinualSealing
+  ) throws -> ServiceSources {
+    let storage = try settings.storage()
+    let configured = Set(try settings.workspaces(named: []).map(\.id))
+    var published: ServiceSources.Published?
+    if let keys {
+      let log = try settings.publishedLog(storage)
+      let proofs = LogProofs(of: log, policy: keys.policy)
+      published = ServiceSources.Published(
+        origin: keys.policy.origin, keys: keys.policy.keys.map(\.text),
+        checkpoint: {
+          do {
+            return String(decoding: try await log.newest(believedBy: keys.policy).note.encoded, as: UTF8.self)
+          } catch let error as AuditError where error.code == .unpublished || error.code == .unwitnessed {
+            return nil
+          }
+        },
+        inclusion: { try JSONOutput.text(AuditCommand.Prove.JSON(try await proofs.inclusion(of: $0))) + "\n" })
+    }
+    return ServiceSources(
+      catalog: Catalog(place.pool), ledger: place.ledger, registry: settings.file.marketplace?.registry,
+      files: { uri, sha256 in
+        try await ExportManifest.files(at: uri, sha256: sha256, in: storage)?.map {
+          ServiceSources.ExportedFile(path: $0.path, size: $0.size, sha256: $0.sha256)
+        }
+      }, published: published,
+      metrics: {
+        StatusMetrics(try await StatusCommand.collect(place, configured: configured), at: Date()).text + sealing.metrics
+      },
+      obstacles: { await sealing.obstacles() })
+  }
+}
+
+extension Timestamp {
+  /// The clock of this machine.
+  static func now() -> Timestamp { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
+}
