@@ -52,6 +52,18 @@ need_venvs() {
   fi
 }
 
+# begin_venvs NAME…: begins to make those that are not there yet while the caller goes on, with what compiling leaves of the
+# processors. need_venvs waits for them.
+begin_venvs() {
+  local name
+  mkdir -p "$OPS_CACHE"
+  for name in "$@"; do
+    venv "$name"
+    [[ -e "$VENV/.complete" ]] || spawn "$VENV.log.begun" nice flock --timeout "$VENV_LOCK_DEADLINE_S" "$OPS_CACHE/venv-$name.lock" \
+      bash "$OPS_ROOT/ops/lib/make-venv.sh" "$PYTHON" "$VENV" "$OPS_ROOT/ops/python/requirements-$name.txt"
+  done
+}
+
 make_venvs() {
   local name pids=() i
   mkdir -p "$OPS_CACHE"
