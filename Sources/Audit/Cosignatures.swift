@@ -70,20 +70,23 @@ extension PublishedLog {
     }
     let checkpoint = try believed(head, by: policy, "The newest checkpoint")
     guard policy.witnessesMin > 0 else { return (head, checkpoint) }
-    var forged: NoteError?
-    for size in try await cosignedSizes().union([checkpoint.size]).sorted(by: >) where size <= checkpoint.size {
-      guard let note = size == checkpoint.size ? head : try await self.checkpoint(of: size) else { continue }
+    let all = try await withCosignatures(head, of: checkpoint.size, by: policy)
+    let lacking: NoteError
+    do {
+      return (all, try policy.verified(all))
+    } catch let error as NoteError {
+      lacking = error
+    }
+    // Only where the newest lacks some it is asked which others have any.
+    for size in try await cosignedSizes().sorted(by: >) where size < checkpoint.size {
+      guard let note = try await self.checkpoint(of: size) else { continue }
       let all = try await withCosignatures(note, of: size, by: policy)
-      do {
-        return (all, try policy.verified(all))
-      } catch let error as NoteError {
-        forged = forged ?? error
-      }
+      if let found = try? policy.verified(all) { return (all, found) }
     }
     throw AuditError(
       .unwitnessed,
       "\(policy.witnessesMin) witnesses are asked for, and no checkpoint bears their signatures. "
-        + (forged.map { "Of the newest: \($0) " } ?? "") + "'marketplace audit witness' takes them in.")
+        + "Of the newest: \(lacking) 'marketplace audit witness' takes them in.")
   }
 
   /// A checkpoint with its cosignatures, if it bears as many as the policy asks for.

@@ -47,7 +47,8 @@ public struct Tile: Sendable, Hashable {
     if parts[1] == "entries" {
       content = .entries
     } else {
-      guard let level = Int(parts[1]), (0...63).contains(level) else { return nil }
+      // Above that a hash stands for more leaves than can be counted.
+      guard let level = Int(parts[1]), (0...Int64.bitWidth / Self.height - 1).contains(level) else { return nil }
       content = .hashes(level: level)
     }
     var count = Self.width
@@ -63,18 +64,19 @@ public struct Tile: Sendable, Hashable {
       index = index * 1000 + number
     }
     self.init(content, index: index, count: count)
-    // Whatever else could be read as the same number is another file.
-    guard self.path == path else { return nil }
+    // Whatever else could be read as the same number is another file, and so is what lies beyond all positions.
+    guard self.path == path, range.upperBound <= Int64.max >> shift else { return nil }
   }
 
   /// The positions, from 1, of the events that it stands for.
-  public var positions: ClosedRange<Int64> {
-    let shift =
-      switch content {
-      case .entries: 0
-      case .hashes(let level): Self.height * level
-      }
-    return range.lowerBound << shift + 1...range.upperBound << shift
+  public var positions: ClosedRange<Int64> { range.lowerBound << shift + 1...range.upperBound << shift }
+
+  /// How many bits of a position one of its hashes or entries stands for.
+  private var shift: Int {
+    switch content {
+    case .entries: 0
+    case .hashes(let level): Self.height * level
+    }
   }
 
   /// A number in groups of three digits, all but the last with an x before them.

@@ -36,7 +36,7 @@ struct ScheduleFilesTests {
   @Test("systemd's units start commands that the program takes, and none forgets a part of the sandbox")
   func units() throws {
     let services = try Self.names(in: "systemd", ending: ".service")
-    #expect(services.count == 5)
+    #expect(services.count == 6)
     for path in services {
       let lines = try Self.text(path).split(separator: "\n").map(String.init)
       let starts = lines.filter { $0.hasPrefix("ExecStart=") || $0.hasPrefix("ExecStop=") }

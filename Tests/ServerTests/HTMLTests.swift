@@ -38,7 +38,10 @@ struct HTMLTests {
 
   @Test("a snippet is Python whatever a model is called")
   func snippets() {
-    let python = LoadSnippet(name: "a\"\\\n#", version: 3, registry: "http://h/", modelSHA256: nil).python
+    let python = LoadSnippet(
+      name: "a\"\\\n#", version: 3, registry: .init(address: "http://h/", workspace: "w"), modelSHA256: nil
+    ).python
+    #expect(python.contains("os.environ[\"MLFLOW_WORKSPACE\"] = \"w\""))
     #expect(python.hasSuffix(#"model = mlflow.pyfunc.load_model("models:/a\"\\\x0a#/3")"#))
   }
 }

@@ -94,7 +94,8 @@ struct PageTests {
       for (path, schema) in [
         ("/models", "models/1"), ("/models/dev01.readmission-risk", "model/1"), ("/workspaces", "workspaces/1"),
         ("/changes", "changes/1"), ("/models/dev01.readmission-risk/versions/1", "catalog.explain/1"),
-        ("/events/dev01/1", "event/1"),
+        ("/events/dev01/1", "event/1"), ("/audit", "audit/1"), ("/changes?from=5&to=40", "changes/1"),
+        ("/models/dev01.readmission-risk/compare?a=1&b=2", "comparison/1"),
       ] {
         for accept in ["application/json", "*/*"] {
           let reply = try await get(path, accept)
@@ -117,7 +118,10 @@ struct PageTests {
         ("/events/dev01/999", 404, "unknown_event", nil),
         ("/events/DEV01/1", 404, "unknown_event", nil), ("/nowhere", 404, "http_error", nil),
         ("/models/dev01.readmission-risk/versions/99", 404, "unknown_version", nil),
-        ("/changes?from=40&to=5", 400, "bad_moment", "from"), ("/v1/audit/proofs/0", 404, "not_in_the_log", nil),
+        ("/changes?from=40&to=5", 400, "bad_moment", "from"),
+        ("/changes?from=1&to=99999", 400, "position_not_sealed", "to"),
+        ("/events/dev01/1?as_of=0", 404, "unknown_event", "as_of"), ("/models/%+5", 400, "path_malformed", nil),
+        ("/v1/audit/proofs/0", 404, "not_in_the_log", nil),
         ("/models?q=\(String(repeating: "a", count: 9_000))", 414, "address_too_long", nil),
         ("/models?\(String(repeating: "a=b&", count: 300))", 400, "query_too_long", nil),
       ] as [(String, Int, String, String?)] {

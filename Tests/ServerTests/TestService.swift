@@ -39,12 +39,14 @@ struct TestService {
   static func with(_ body: @escaping @Sendable (TestService, Client) async throws -> Void) async throws {
     let sample = try await SampleHistory.append()
     let sources = ServiceSources(
-      catalog: Catalog(sample.pool), ledger: Ledger(sample.pool), registry: "http://127.0.0.1:5000",
+      catalog: Catalog(sample.pool), ledger: Ledger(sample.pool),
+      registry: .init(address: "http://127.0.0.1:5000", workspace: nil),
       files: { _, _ in files },
       published: .init(
         origin: "test.example/log", keys: ["test.example/log+00000000+key"],
         checkpoint: { "test.example/log\n7\nroot\n" },
-        inclusion: { "{\"position\":\($0)}" }), metrics: { "marketplace_up 1\n" }, obstacles: { [] })
+        inclusion: { "{\"position\":\($0)}" }), metrics: { "marketplace_up 1\n" }, sealingMetrics: { "" },
+      obstacles: { [] })
     let service = TestService(sample: sample, sources: sources)
     do {
       try await service.run(body)

@@ -45,4 +45,21 @@ struct TileTests {
     #expect(Tile.hashes(in: hashes.flatMap(\.bytes)) == hashes)
     #expect(Tile.hashes(in: [1, 2, 3]) == nil)
   }
+
+  @Test("a path is that of one tile or of none, whatever lies there")
+  func parsed() {
+    for size in [1, 255, 256, 300, 70_000, 1 << 40] as [Int64] {
+      for tile in Tile.added(from: max(0, size - 1_000), to: size) { #expect(Tile(path: tile.path) == tile) }
+    }
+    for path in [
+      "", "tile", "tile/0", "tile/0/1", "tile/0/0000", "tile/00/000", "tile/-1/000", "tile/8/000", "tile/63/000",
+      "tile/0/x000/000",
+      "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/01", "tile/0/000.p/", "tile/entries/000.p/x",
+      "tile/1/x999/x999/x999/x999/x999/999",
+      "tile/7/001", "tile/x/000", "log/0/000",
+    ] {
+      #expect(Tile(path: path) == nil, "\(path)")
+    }
+    #expect(Tile(path: "tile/1/000")?.positions == 1...65_536)
+  }
 }

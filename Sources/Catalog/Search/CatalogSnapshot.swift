@@ -32,7 +32,10 @@ public struct CatalogSnapshot: Sendable {
   ///
   /// Takes time in proportion to the number of entries and of different words.
   public func answer(_ query: CatalogQuery) -> CatalogAnswer {
-    let words = Array(SearchWords.of(query.text).prefix(CatalogQuery.wordsMax))
+    // What some workspace holds is what is meant, and nothing near it.
+    let words = SearchWords.of(query.text).prefix(CatalogQuery.wordsMax).map { word in
+      (word: word, isNearEnough: !parts.contains { $0.index.holds(word) })
+    }
     // Text without a word, such as a lone percent sign, is held by nothing.
     guard !words.isEmpty || query.text.allSatisfy(\.isWhitespace) else {
       return CatalogAnswer(entries: [], facets: [:])

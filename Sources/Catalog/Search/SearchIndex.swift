@@ -69,18 +69,21 @@ struct SearchIndex: Sendable {
 
   /// How well each entry fits, by its place: 0 where a word is missing.
   ///
-  /// - Parameter words: as ``SearchWords/of(_:)`` gives them; all have to be there.
-  func scores(of words: [[UInt8]]) -> [Float] {
+  /// - Parameter words: as ``SearchWords/of(_:)`` gives them; all have to be there. Those that nothing holds may be near.
+  func scores(of words: [(word: [UInt8], isNearEnough: Bool)]) -> [Float] {
     var total: [Float]?
-    for word in words {
-      let scores = scores(of: word)
+    for (word, isNearEnough) in words {
+      let scores = scores(of: word, isNearEnough)
       total =
         total.map { zip($0, scores).map { sum, score in sum > 0 && score > 0 ? sum + score : 0 } } ?? scores
     }
     return total ?? Array(repeating: 0, count: count)
   }
 
-  private func scores(of word: [UInt8]) -> [Float] {
+  /// Whether an entry holds a word, whole or within another.
+  func holds(_ word: [UInt8]) -> Bool { !places(of: word).isEmpty }
+
+  private func scores(of word: [UInt8], _ isNearEnough: Bool) -> [Float] {
     var scores = [Float](repeating: 0, count: count)
     func take(_ number: Int, _ fit: Float) {
       for posting in postings[number] {
@@ -88,9 +91,8 @@ struct SearchIndex: Sendable {
         scores[place] = max(scores[place], posting.weight * fit)
       }
     }
-    let found = places(of: word)
-    for (number, fit) in found { take(number, fit) }
-    guard found.isEmpty, word.count >= Self.nearBytesMin else { return scores }
+    for (number, fit) in places(of: word) { take(number, fit) }
+    guard isNearEnough, word.count >= Self.nearBytesMin else { return scores }
     let most = word.count >= 2 * Self.nearBytesMin ? 2 : 1
     for number in starts.indices where SearchWords.isNear(self.word(number), word, within: most) {
       take(number, Fit.near)

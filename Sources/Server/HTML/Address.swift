@@ -58,7 +58,8 @@ struct Address: Sendable, Hashable {
       switch byte {
       case UInt8(ascii: "+") where plusIsSpace: bytes.append(0x20)
       case UInt8(ascii: "%"):
-        guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+        let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+        guard digits.utf8.count == 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16) else {
           return nil
         }
         bytes.append(value)

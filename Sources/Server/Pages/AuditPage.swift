@@ -65,16 +65,16 @@ struct EventPage {
       rows.append(
         (
           "Because of",
-          "<a class=\"event\" href=\"/events/\(cause.workspace)/\(cause.sequence)\">\(cause.workspace)/\(cause.sequence)</a>"
+          request.event(cause.workspace, cause.sequence)
         ))
     }
     rows.append(("Position", event.position.map { "\($0)" } ?? "not sealed yet"))
     rows.append(("Data SHA-256", "<code>\(event.dataHash.map { String(format: "%02x", $0) }.joined())</code>, salted"))
     return Layout(title: "Event \(name)", request: request).page(
       """
-      <nav class="crumbs" aria-label="Where this is"><a href="/changes">Changes</a> / \(event.workspace)</nav>
+      <nav class="crumbs" aria-label="Where this is"><a href="\(request.address("/changes").text)">Changes</a> / \(event.workspace)</nav>
       <h1>Event \(name)</h1>
-      <dl class="facts-list">\(rows.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })</dl>
+      <dl class="facts-list">\(rows.map { "<dt>\($0.0)</dt><dd>\($0.1)</dd>" as HTML })</dl>
       <section aria-labelledby="data"><h2 id="data">What happened</h2>
       <pre tabindex="0"><code>\(event.data.map(Self.pretty) ?? (event.salt == nil ? "Redacted: an event says so, and the hash above stays." : "Detached: a segment of the log holds it."))</code></pre></section>
       \(proof)

@@ -25,7 +25,7 @@ struct ChangesPage {
     Layout(title: "Changes", request: request).page(
       """
       <h1>Changes</h1>
-      <form class="compare" action="/changes" method="get"><label for="from">What changed in the catalog from</label> \
+      <form class="compare" action="/changes" method="get">\(request.asOfText.map { "<input type=\"hidden\" name=\"as_of\" value=\"\($0)\">" as HTML })<label for="from">What changed in the catalog from</label> \
       <input id="from" name="from" value="\(request.query["from"] ?? "")" placeholder="2026-03-01" size="20" required> <label for="to">to</label> \
       <input id="to" name="to" value="\(request.query["to"] ?? "")" placeholder="now" size="20"> <button>Compare</button></form>
       <p class="quiet">A day, a time in UTC, or a position of the log. <a href="/changes.atom">As a feed</a></p>
@@ -34,11 +34,13 @@ struct ChangesPage {
   }
 
   private var lately: HTML {
-    guard !recent.isEmpty else { return "<p>Nothing has happened yet.</p>" }
+    guard !recent.isEmpty else {
+      return "<p>Nothing happened to a model in the last \(Words.grouped(Int(Self.recentPositions))) events.</p>"
+    }
     let lines: [HTML] = recent.prefix(Self.linesMax).map { change in
       let (title, line) = (change.title(titles), change.line)
       return
-        "<li>\(Words.element(line.recordedAt)) <span><a href=\"\(CatalogEntry.path(title, change.model.uuidString))\">\(title)</a> \(line.what)</span> <a class=\"event\" href=\"/events/\(line.workspace)/\(line.sequence)\">\(line.workspace)/\(line.sequence)</a></li>"
+        "<li>\(Words.element(line.recordedAt)) <span><a href=\"\(request.address(CatalogEntry.path(title, change.model.uuidString)).text)\">\(title)</a> \(line.what)</span> \(request.event(line.workspace, line.sequence))</li>"
     }
     return "<h2>Lately</h2><ol class=\"timeline\">\(lines)</ol>"
   }
@@ -50,10 +52,10 @@ struct ChangesPage {
         "<li>\(field.name.replacing("_", with: " ")): \(field.before ?? "–") → \(field.after ?? "–")</li>"
       }
       let events: [HTML] = change.events.map { line in
-        "<li>\(Words.element(line.recordedAt)) <span>\(line.what)</span> <a class=\"event\" href=\"/events/\(line.workspace)/\(line.sequence)\">\(line.workspace)/\(line.sequence)</a></li>"
+        "<li>\(Words.element(line.recordedAt)) <span>\(line.what)</span> \(request.event(line.workspace, line.sequence))</li>"
       }
       return """
-        <li><article><div class="row"><h3><a href="\(CatalogEntry.path(title, change.model.uuidString))">\(title)</a></h3><span class="chip">\(change.kind.rawValue)</span></div>
+        <li><article><div class="row"><h3><a href="\(request.address(CatalogEntry.path(title, change.model.uuidString)).text)">\(title)</a></h3><span class="chip">\(change.kind.rawValue)</span></div>
         <ul class="plain">\(fields)</ul><ol class="timeline">\(events)</ol></article></li>
         """
     }

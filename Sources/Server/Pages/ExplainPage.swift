@@ -37,8 +37,7 @@ struct ExplainPage {
   }
 
   private func event(_ sequence: Int64?) -> HTML {
-    sequence.map { "<a class=\"event\" href=\"/events/\(workspace)/\($0)\">\(workspace)/\($0)</a>" }
-      ?? "<span class=\"quiet\">none</span>"
+    sequence.map { request.event(workspace, $0) } ?? "<span class=\"quiet\">none</span>"
   }
 
   private static func asked(_ question: Explanation.Step.Question) -> String {

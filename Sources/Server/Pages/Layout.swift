@@ -32,7 +32,7 @@ struct Layout {
     <a class="brand" href="\(request.address("/models").text)">Model Marketplace</a>
     <form class="find" role="search" action="/models" method="get">
     <label class="unseen" for="q">Search models</label>
-    <input id="q" name="q" type="search" value="\(search)" placeholder="Name, purpose, owner, tag …" autocomplete="off" spellcheck="false">
+    <input id="q" name="q" type="search" value="\(search)" placeholder="Name, purpose, owner, tag …" spellcheck="false">
     \(hidden(["as_of"]))<button>Search</button>
     </form>
     </div>
@@ -40,7 +40,7 @@ struct Layout {
     <nav aria-label="Main"><ul>\(Self.places.map(place))</ul></nav>
     <form class="moment" action="\(request.path)" method="get">
     \(hiddenOthers)<label for="as_of">As known at</label>
-    <input id="as_of" name="as_of" value="\(request.asOfText ?? "")" placeholder="now" aria-describedby="moments" size="20" autocomplete="off">
+    <input id="as_of" name="as_of" value="\(request.asOfText ?? "")" placeholder="now" aria-describedby="moments" size="20">
     <span id="moments" class="unseen">A day, a time in UTC, or a position of the log; nothing for now</span>
     <button>Show</button>
     </form>
@@ -89,8 +89,8 @@ struct Layout {
       case .now: "now"
       }
     return """
-      <div class="past" role="status"><p>You are looking at the past: the catalog as it was known at <strong>\(moment)</strong>. \
-      <a href="\(request.own.with("as_of", nil).text)">Back to now</a></p></div>
+      <aside class="past" aria-label="Moment"><p>You are looking at the past: the catalog as it was known at <strong>\(moment)</strong>. \
+      <a href="\(request.own.with("as_of", nil).text)">Back to now</a></p></aside>
       """
   }
 }

@@ -15,7 +15,10 @@ struct ModelListPage {
   /// From 1.
   let page: Int
 
-  var pages: Int { max(1, (answer.entries.count + Self.modelsMax - 1) / Self.modelsMax) }
+  var pages: Int { Self.pages(of: answer.entries.count) }
+
+  static func pages(of count: Int) -> Int { max(1, (count + modelsMax - 1) / modelsMax) }
+
   var shown: ArraySlice<CatalogEntry> { answer.entries.dropFirst((page - 1) * Self.modelsMax).prefix(Self.modelsMax) }
 
   var html: HTML {

@@ -11,7 +11,7 @@ struct ModelPage {
 
   let request: PageRequest
   let model: ModelDetails
-  let registry: String?
+  let registry: ServiceSources.Registry?
   let hasProofs: Bool
 
   private var workspace: String { model.reference.workspace }
@@ -106,7 +106,7 @@ struct ModelPage {
     rows.append(("Incarnation", "<code>\(model.reference.model.uuidString.lowercased())</code>"))
     return """
       <section aria-labelledby="facts"><h2 id="facts">Facts</h2>
-      <dl class="facts-list">\(rows.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" as HTML })</dl></section>
+      <dl class="facts-list">\(rows.map { "<dt>\($0.0)</dt><dd>\($0.1)</dd>" as HTML })</dl></section>
       """
   }
 
@@ -187,7 +187,7 @@ struct ModelPage {
   }
 
   private func event(_ sequence: Int64?) -> HTML? {
-    sequence.map { " <a class=\"event\" href=\"/events/\(workspace)/\($0)\">\(workspace)/\($0)</a>" }
+    sequence.map { " \(request.event(workspace, $0))" }
   }
 
   private var versions: HTML {
@@ -248,20 +248,22 @@ struct ModelPage {
 struct LoadSnippet {
   let name: String
   let version: Int
-  let registry: String?
+  let registry: ServiceSources.Registry?
   let modelSHA256: String?
 
   var python: String {
     let address = "models:/\(name)/\(version)"
-    let place = registry.map { "mlflow.set_tracking_uri(\(Self.quoted($0)))\n" } ?? ""
-    guard let modelSHA256 else {
-      return "import mlflow\n\n\(place)model = mlflow.pyfunc.load_model(\(Self.quoted(address)))"
+    var modules = modelSHA256 == nil ? ["mlflow"] : ["hashlib", "pathlib", "mlflow"]
+    var place = registry.map { "mlflow.set_tracking_uri(\(Self.quoted($0.address)))\n" } ?? ""
+    if let workspace = registry?.workspace {
+      modules.insert("os", at: modelSHA256 == nil ? 0 : 1)
+      place += "os.environ[\"MLFLOW_WORKSPACE\"] = \(Self.quoted(workspace))\n"
     }
+    let imports = "import \(modules.joined(separator: ", "))\n\n\(place)"
+    guard let modelSHA256 else { return "\(imports)model = mlflow.pyfunc.load_model(\(Self.quoted(address)))" }
     // `registered_model_meta` is MLflow's own note of where it loaded from, and no file of the model.
-    return """
-      import hashlib, pathlib, mlflow
-
-      \(place)folder = pathlib.Path(mlflow.artifacts.download_artifacts(\(Self.quoted(address))))
+    return imports + """
+      folder = pathlib.Path(mlflow.artifacts.download_artifacts(\(Self.quoted(address))))
       files = {f.relative_to(folder).as_posix(): f for f in folder.rglob("*") if f.is_file()}
       files.pop("registered_model_meta", None)
       lines = [f"{hashlib.sha256(files[p].read_bytes()).hexdigest()}  {p}\\n" for p in sorted(files, key=str.encode)]

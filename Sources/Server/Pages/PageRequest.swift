@@ -14,22 +14,29 @@ struct PageRequest: Sendable {
   let wantsPage: Bool
 
   init(_ request: Request) throws {
-    path = request.uri.path
+    // Two slashes at its beginning would be another host in a link.
+    path = "/" + request.uri.path.split(separator: "/").joined(separator: "/")
     query = try RequestQuery(request.uri.query)
-    asOfText = query["as_of"]
     wantsPage = Answer.wantsPage(request)
-    guard let moment = AsOf(text: asOfText ?? "") else {
+    let text = query["as_of"] ?? ""
+    guard let moment = AsOf(text: text) else {
       throw Problem(
         .badRequest, "bad_moment",
-        "as_of '\(asOfText ?? "")' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.",
+        "as_of '\(text)' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.",
         field: "as_of")
     }
     asOf = moment
+    asOfText = moment == .now ? nil : text
   }
 
   /// An address about the same moment.
   func address(_ path: String, _ query: [(String, String)] = []) -> Address {
     Address(path, query + (asOfText.map { [("as_of", $0)] } ?? []))
+  }
+
+  /// A link to an event.
+  func event(_ workspace: String, _ sequence: Int64) -> HTML {
+    "<a class=\"event\" href=\"\(address("/events/\(workspace)/\(sequence)").text)\">\(workspace)/\(sequence)</a>"
   }
 
   /// This address.

@@ -3,6 +3,9 @@ import Postgres
 
 /// The workspaces, and how well each is known.
 struct WorkspacesPage {
+  /// A workspace that was not read for so many hours is silent, whatever came of the last reading.
+  static let silentHours: Int64 = 48
+
   let request: PageRequest
   let workspaces: [WorkspaceSummary]
   /// When the page is made, for how long ago something was.
@@ -25,7 +28,7 @@ struct WorkspacesPage {
 
         """
     }
-    let troubled = workspaces.count { $0.isUnreadable || $0.staleFrom != nil }
+    let troubled = workspaces.count { $0.isUnreadable || $0.staleFrom != nil || isSilent($0) && $0.state == "observed" }
     return Layout(title: "Workspaces", request: request).page(
       """
       <h1>Workspaces</h1>
@@ -37,11 +40,18 @@ struct WorkspacesPage {
       """)
   }
 
+  private func isSilent(_ workspace: WorkspaceSummary) -> Bool {
+    guard request.asOf == .now, let last = workspace.observedTo else { return false }
+    return now.microseconds - last.microseconds > Self.silentHours * 3_600_000_000
+  }
+
   private func badge(_ workspace: WorkspaceSummary) -> HTML {
     if workspace.staleFrom != nil {
       return "<span class=\"badge bad\"><span aria-hidden=\"true\">✕</span> catalog stale</span>"
     }
     return switch workspace.state {
+    case "observed" where isSilent(workspace):
+      "<span class=\"badge waiting\"><span aria-hidden=\"true\">…</span> silent</span>"
     case "observed": "<span class=\"badge good\"><span aria-hidden=\"true\">✓</span> read</span>"
     case "unreadable": "<span class=\"badge bad\"><span aria-hidden=\"true\">✕</span> cannot be read</span>"
     default: "<span class=\"badge waiting\"><span aria-hidden=\"true\">…</span> \(workspace.state)</span>"

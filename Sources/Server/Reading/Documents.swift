@@ -53,9 +53,28 @@ struct ModelDocument: Encodable {
     /// JSON as text, as the source has it.
     var signature, metrics, params: String?
     var event: String?
+
+    init(_ version: VersionDetails, of workspace: String) {
+      self.version = version.version
+      created = version.created?.rfc3339
+      stage = version.stage
+      aliases = version.aliases
+      deleted = version.isDeleted
+      current = version.isCurrent
+      description = version.description
+      owner = version.owner
+      run_id = version.runID
+      run_name = version.runName
+      experiment = version.experiment
+      flavors = version.flavors
+      signature = version.signature
+      metrics = version.metrics
+      params = version.params
+      event = version.registeredSequence.map { "\(workspace)/\($0)" }
+    }
   }
 
-  init(_ model: ModelDetails, asOf: String?, registry: String?) {
+  init(_ model: ModelDetails, asOf: String?, registry: ServiceSources.Registry?) {
     as_of = asOf
     workspace = model.reference.workspace
     self.model = model.reference.model.uuidString.lowercased()
@@ -66,16 +85,40 @@ struct ModelDocument: Encodable {
       snippet =
         LoadSnippet(name: name, version: number, registry: registry, modelSHA256: entry.export?.modelSHA256).python
     }
-    versions = model.versions.map { version in
-      Version(
-        version: version.version, created: version.created?.rfc3339, stage: version.stage, aliases: version.aliases,
-        deleted: version.isDeleted, current: version.isCurrent, description: version.description, owner: version.owner,
-        run_id: version.runID, run_name: version.runName, experiment: version.experiment, flavors: version.flavors,
-        signature: version.signature, metrics: version.metrics, params: version.params,
-        event: version.registeredSequence.map { "\(model.reference.workspace)/\($0)" })
-    }
+    versions = model.versions.map { Version($0, of: model.reference.workspace) }
     files = model.files
     history = model.history.map { HistoryDocument($0) }
+  }
+}
+
+/// Two versions of a model, for programs.
+struct ComparisonDocument: Encodable {
+  var schema = "marketplace.comparison/1"
+  var as_of: String?
+  var title: String
+  var a, b: ModelDocument.Version
+
+  init(_ page: ComparePage) {
+    as_of = page.request.asOfText
+    title = page.model.title
+    a = ModelDocument.Version(page.a, of: page.model.reference.workspace)
+    b = ModelDocument.Version(page.b, of: page.model.reference.workspace)
+  }
+}
+
+/// What vouches for the log, for programs.
+struct AuditDocument: Encodable {
+  var schema = "marketplace.audit/1"
+  var last_position: Int64
+  /// Left out where the log is not published.
+  var origin, checkpoint: String?
+  var keys: [String]
+
+  init(_ page: AuditPage) {
+    last_position = page.last
+    origin = page.published?.origin
+    checkpoint = page.checkpoint
+    keys = page.published?.keys ?? []
   }
 }
 
@@ -105,10 +148,27 @@ struct WorkspacesDocument: Encodable {
   }
 }
 
-/// What happened lately, for programs.
+/// What happened lately, or what is otherwise at one moment than at another, for programs.
 struct ChangesDocument: Encodable {
   var schema = "marketplace.changes/1"
-  var changes: [One]
+  /// What happened lately, the last first; left out where two moments were compared.
+  var changes: [One]?
+  /// The positions that were compared.
+  var from, to: Int64?
+  var changed: [Changed]?
+
+  struct Changed: Encodable {
+    var workspace, model: String
+    var name, marketplace_name: String?
+    var change: String
+    var fields: [Field]
+    var events: [HistoryDocument]
+  }
+
+  struct Field: Encodable {
+    var field: String
+    var before, after: String?
+  }
 
   struct One: Encodable {
     var workspace, model: String
@@ -116,11 +176,22 @@ struct ChangesDocument: Encodable {
     var line: HistoryDocument
   }
 
-  init(_ recent: [RecentChange], titles: [UUID: String]) {
-    changes = recent.prefix(ChangesPage.linesMax).map { change in
-      One(
-        workspace: change.line.workspace, model: change.model.uuidString.lowercased(), title: change.title(titles),
-        line: HistoryDocument(change.line))
+  init(_ page: ChangesPage) {
+    guard let comparison = page.comparison else {
+      changes = page.recent.prefix(ChangesPage.linesMax).map { change in
+        One(
+          workspace: change.line.workspace, model: change.model.uuidString.lowercased(),
+          title: change.title(page.titles), line: HistoryDocument(change.line))
+      }
+      return
+    }
+    (from, to) = (comparison.from, comparison.to)
+    changed = comparison.changes.map { change in
+      Changed(
+        workspace: change.workspace, model: change.model.uuidString.lowercased(), name: change.name,
+        marketplace_name: change.marketplaceName, change: change.kind.rawValue,
+        fields: change.fields.map { Field(field: $0.name, before: $0.before, after: $0.after) },
+        events: change.events.map { HistoryDocument($0) })
     }
   }
 }

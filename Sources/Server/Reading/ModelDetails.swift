@@ -31,20 +31,22 @@ struct ModelDetails: Sendable {
   /// - Throws: ``Problem`` where no model is called so; `CatalogError`; `PostgresError`.
   init(named name: String, asOf: AsOf, _ sources: ServiceSources) async throws {
     let catalog = sources.catalog
-    let found = try await catalog.models(named: name, asOf: asOf)
-    guard let last = found.last else {
-      throw Problem(
-        .notFound, "unknown_model",
-        "No model called '\(name)' is known\(asOf == .now ? "" : " as of then"). Its name in the marketplace, workspace.name and its "
-          + "incarnation are understood.")
-    }
-    // A re-created model goes on under its predecessor's name: the one that is in the catalog is meant, else the last.
-    var meant: (reference: ModelReference, entry: CatalogEntry?) = (last, nil)
+    let found = try await sources.models(named: name, asOf: asOf)
+    // A re-created model goes on under its predecessor's name: the one that bears it in the catalog is meant, else one that is
+    // there, else the one to which something happened last.
+    var candidates: [(reference: ModelReference, entry: CatalogEntry?, last: Int64)] = []
     for reference in found {
-      guard let entry = try await catalog.entry(model: reference.model, in: reference.workspace, asOf: asOf) else {
-        continue
-      }
-      meant = (reference, entry)
+      let entry = try await catalog.entry(model: reference.model, in: reference.workspace, asOf: asOf)
+      let last =
+        found.count == 1
+        ? 0 : try await catalog.history(of: reference.model, in: reference.workspace, asOf: asOf).last?.sequence ?? 0
+      candidates.append((reference, entry, last))
+    }
+    func rank(_ one: (reference: ModelReference, entry: CatalogEntry?, last: Int64)) -> (Int, Int64) {
+      (one.entry?.marketplaceName == name ? 2 : one.entry == nil ? 0 : 1, one.last)
+    }
+    guard let meant = candidates.max(by: { rank($0) < rank($1) }) else {
+      throw ServiceSources.Missing("No model called '\(name)' is known.")
     }
     let (model, workspace) = (meant.reference.model, meant.reference.workspace)
     async let versions = catalog.versions(of: model, in: workspace, asOf: asOf)
@@ -122,5 +124,28 @@ struct Signature: Sendable {
         type: (tensor?["dtype"] as? String ?? column["type"] as? String ?? "?") + shape,
         isRequired: column["required"] as? Bool ?? true)
     }
+  }
+}
+
+extension ServiceSources {
+  /// The models of one workspace that somebody means by a name.
+  ///
+  /// - Throws: ``Problem`` where no model is called so, or those of several workspaces are.
+  func models(named name: String, asOf: AsOf) async throws -> [ModelReference] {
+    let found = try await catalog.models(named: name, asOf: asOf)
+    guard !found.isEmpty else {
+      throw Problem(
+        .notFound, "unknown_model",
+        "No model called '\(name)' is known\(asOf == .now ? "" : " as of then"). Its name in the marketplace, workspace.name and its "
+          + "incarnation are understood.")
+    }
+    let workspaces = Set(found.map(\.workspace)).sorted()
+    guard workspaces.count == 1 else {
+      throw Problem(
+        .notFound, "ambiguous_model",
+        "'\(name)' is the name of models in \(workspaces.count) workspaces. Write one of "
+          + workspaces.map { "\($0).\(name)" }.joined(separator: ", "))
+    }
+    return found
   }
 }

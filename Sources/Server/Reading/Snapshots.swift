@@ -2,12 +2,22 @@ import Catalog
 import Ledger
 
 /// The catalog in memory, as it is and as it was. What is now is at most ``ageMillisecondsMax`` old, and read anew only for
-/// workspaces in which something happened.
+/// workspaces in which something happened; all of it once a minute, since rows may be made anew without an event.
 actor Snapshots {
   /// How long an answer may be behind the log.
   static let ageMillisecondsMax = 250
+  /// How long rows may stay that were made anew without an event.
+  static let wholeAgeSecondsMax: Int64 = 60
   /// So many moments of the past are kept; what was known at a position stays the same.
   static let pastMax = 8
+  /// So many of them are read at once.
+  static let loadsMax = 2
+
+  private struct Moment: Hashable {
+    let position: Int64
+    /// The past stays as it was, but for what is redacted.
+    let redactions: Int64
+  }
 
   private let sources: ServiceSources
   private let clock = ContinuousClock()
@@ -15,8 +25,10 @@ actor Snapshots {
   private var heads: [String: Int64] = [:]
   private var current = CatalogSnapshot([CatalogSnapshot.Part]())
   private var lookedAt: ContinuousClock.Instant?
+  private var wholeAt: ContinuousClock.Instant?
   private var looking: Task<CatalogSnapshot, any Error>?
-  private var past: [(asOf: AsOf, redactions: Int64, snapshot: CatalogSnapshot)] = []
+  private var past: [(moment: Moment, snapshot: CatalogSnapshot)] = []
+  private var loads: [Moment: Task<CatalogSnapshot, any Error>] = [:]
 
   init(_ sources: ServiceSources) { self.sources = sources }
 
@@ -24,7 +36,12 @@ actor Snapshots {
   ///
   /// - Throws: `CatalogError`; `PostgresError`; `CancellationError`.
   func at(_ asOf: AsOf) async throws -> CatalogSnapshot {
-    asOf == .now ? try await now() : try await then(asOf)
+    switch asOf {
+    case .now: try await now()
+    case .position(let position): try await then(position)
+    // What was known at a time is what was known at the last position sealed by then.
+    case .time(let time): try await then(sources.ledger.position(at: time))
+    }
   }
 
   private func now() async throws -> CatalogSnapshot {
@@ -40,26 +57,39 @@ actor Snapshots {
   private func look() async throws -> CatalogSnapshot {
     let start = clock.now
     let newest = try await sources.ledger.heads()
-    for (workspace, last) in newest where heads[workspace] != last {
-      parts[workspace] = CatalogSnapshot.Part(try await sources.catalog.list(workspace: workspace))
+    if let wholeAt, start - wholeAt < .seconds(Self.wholeAgeSecondsMax) {
+      for (workspace, last) in newest where heads[workspace] != last {
+        parts[workspace] = CatalogSnapshot.Part(try await sources.catalog.list(workspace: workspace))
+        heads[workspace] = last
+      }
+    } else {
+      let all = Dictionary(grouping: try await sources.catalog.list(), by: \.workspace)
+      parts = all.mapValues { CatalogSnapshot.Part($0) }
+      (heads, wholeAt) = (newest, start)
     }
-    for workspace in parts.keys where newest[workspace] == nil { parts[workspace] = nil }
-    if newest != heads { current = CatalogSnapshot(parts.sorted { $0.key < $1.key }.map(\.value)) }
-    heads = newest
+    current = CatalogSnapshot(parts.sorted { $0.key < $1.key }.map(\.value))
     lookedAt = start
     return current
   }
 
-  private func then(_ asOf: AsOf) async throws -> CatalogSnapshot {
-    // The past stays as it was, but for what is redacted.
-    let redactions = try await sources.ledger.redactions()
-    if let place = past.firstIndex(where: { $0.asOf == asOf && $0.redactions == redactions }) {
-      let found = past.remove(at: place)
-      past.append(found)
-      return found.snapshot
+  private func then(_ position: Int64) async throws -> CatalogSnapshot {
+    let moment = Moment(position: position, redactions: try await sources.ledger.redactions())
+    while true {
+      if let place = past.firstIndex(where: { $0.moment == moment }) {
+        let found = past.remove(at: place)
+        past.append(found)
+        return found.snapshot
+      }
+      if let load = loads[moment] { return try await load.value }
+      guard loads.count >= Self.loadsMax, let other = loads.values.first else { break }
+      _ = try? await other.value
+      try Task.checkCancellation()
     }
-    let snapshot = try await sources.catalog.snapshot(asOf: asOf)
-    past.append((asOf, redactions, snapshot))
+    let load = Task { try await sources.catalog.snapshot(asOf: .position(position)) }
+    loads[moment] = load
+    defer { loads[moment] = nil }
+    let snapshot = try await load.value
+    past.append((moment, snapshot))
     if past.count > Self.pastMax { past.removeFirst() }
     return snapshot
   }

@@ -1,3 +1,4 @@
+import Catalog
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -16,8 +17,9 @@ struct AuditRoutes: Sendable {
 
   private func audit(_ request: Request) async throws -> Response {
     let page = try PageRequest(request)
-    let (checkpoint, last) = (try await sources.published?.checkpoint(), try await sources.ledger.lastPosition())
-    return Answer.page(AuditPage(request: page, published: sources.published, checkpoint: checkpoint, last: last).html)
+    let (checkpoint, last) = (try await sources.published?.checkpoint(), try await sources.position(page.asOf))
+    let audit = AuditPage(request: page, published: sources.published, checkpoint: checkpoint, last: last)
+    return page.wantsPage ? Answer.page(audit.html) : try Answer.json(AuditDocument(audit))
   }
 
   private func checkpoint() async throws -> Response {
@@ -43,6 +45,11 @@ struct AuditRoutes: Sendable {
     guard workspace.wholeMatch(of: /[a-z0-9-]{1,63}/) != nil, let sequence = Int64(number),
       let event = try await sources.ledger.event(sequence, of: workspace)
     else { throw Problem(.notFound, "unknown_event", "There is no event \(workspace)/\(number).") }
+    if page.asOf != .now {
+      guard let position = event.position, position <= (try await sources.position(page.asOf)) else {
+        throw Problem(.notFound, "unknown_event", "There was no event \(workspace)/\(number) then.", field: "as_of")
+      }
+    }
     guard page.wantsPage else { return try Answer.json(EventDocument(event)) }
     return Answer.page(EventPage(request: page, event: event, isPublished: sources.published != nil).html)
   }

@@ -16,7 +16,7 @@ struct CatalogRoutes: Sendable {
   let now: @Sendable () -> Timestamp
 
   func add(to router: Router<ServerContext>) {
-    router.get("/") { request, _ in Answer.redirect(to: Address("/models")) }
+    router.get("/") { request, _ in Answer.redirect(to: try PageRequest(request).address("/models")) }
     router.get("/models") { request, _ in try await list(request) }
     router.get("/models/:model") { request, context in try await model(request, context) }
     router.get("/models/:model/compare") { request, context in try await compare(request, context) }
@@ -50,7 +50,9 @@ struct CatalogRoutes: Sendable {
       order: order)
     let answer = try await snapshots.at(page.asOf).answer(query)
     let number = Int(try page.query.number("page", within: 1...1_000_000) ?? 1)
-    let list = ModelListPage(request: page, query: query, answer: answer, page: number)
+    // Beyond the end is the end: there may have been more when somebody kept the address.
+    let list = ModelListPage(
+      request: page, query: query, answer: answer, page: min(number, ModelListPage.pages(of: answer.entries.count)))
     return page.wantsPage ? Answer.page(list.html) : try Answer.json(ModelListDocument(list))
   }
 
@@ -92,7 +94,8 @@ struct CatalogRoutes: Sendable {
       return version
     }
     let (a, b) = (try version("a"), try version("b"))
-    return Answer.page(ComparePage(request: page, model: model, a: a, b: b).html)
+    let comparison = ComparePage(request: page, model: model, a: a, b: b)
+    return page.wantsPage ? Answer.page(comparison.html) : try Answer.json(ComparisonDocument(comparison))
   }
 
   private func explain(_ request: Request, _ context: ServerContext) async throws -> Response {
@@ -102,8 +105,7 @@ struct CatalogRoutes: Sendable {
       throw Problem(
         .notFound, "unknown_version", "The address names no version: it ends with its number at the source.")
     }
-    let references = try await sources.catalog.models(named: name, asOf: page.asOf)
-    guard !references.isEmpty else { throw Problem(.notFound, "unknown_model", "No model called '\(name)' is known.") }
+    let references = try await sources.models(named: name, asOf: page.asOf)
     var found: [Explanation] = []
     for reference in references {
       if let one = try await sources.catalog.explain(version: number, of: reference, asOf: page.asOf) {
@@ -134,7 +136,8 @@ struct CatalogRoutes: Sendable {
     var comparison: ChangesPage.Comparison?
     var recent: [RecentChange] = []
     if page.query["from"] != nil || page.query["to"] != nil {
-      let (from, to) = (try await position("from", page, otherwise: 0), try await position("to", page, otherwise: nil))
+      let from = try await position("from", page, otherwise: .position(0))
+      let to = try await position("to", page, otherwise: page.asOf)
       guard from <= to else {
         throw Problem(.badRequest, "bad_moment", "'from' comes after 'to'. Turn them round.", field: "from")
       }
@@ -142,8 +145,8 @@ struct CatalogRoutes: Sendable {
     } else {
       recent = try await lately(page.asOf)
     }
-    guard page.wantsPage else { return try Answer.json(ChangesDocument(recent, titles: titles)) }
-    return Answer.page(ChangesPage(request: page, recent: recent, comparison: comparison, titles: titles).html)
+    let changes = ChangesPage(request: page, recent: recent, comparison: comparison, titles: titles)
+    return page.wantsPage ? Answer.page(changes.html) : try Answer.json(ChangesDocument(changes))
   }
 
   private func feed(_ request: Request) async throws -> Response {
@@ -159,29 +162,18 @@ struct CatalogRoutes: Sendable {
   }
 
   private func lately(_ asOf: AsOf) async throws -> [RecentChange] {
-    let last = try await position(asOf)
+    let last = try await sources.position(asOf)
     return try await sources.catalog.recent(after: max(0, last - ChangesPage.recentPositions), through: last)
   }
 
-  private func position(_ asOf: AsOf) async throws -> Int64 {
-    switch asOf {
-    case .now: try await sources.ledger.lastPosition()
-    case .position(let position): position
-    case .time(let time): try await sources.ledger.position(at: time)
-    }
-  }
-
-  private func position(_ name: String, _ page: PageRequest, otherwise: Int64?) async throws -> Int64 {
-    guard let text = page.query[name] else {
-      if let otherwise { return otherwise }
-      return try await sources.ledger.lastPosition()
-    }
+  private func position(_ name: String, _ page: PageRequest, otherwise: AsOf) async throws -> Int64 {
+    guard let text = page.query[name] else { return try await sources.position(otherwise) }
     guard let moment = AsOf(text: text) else {
       throw Problem(
         .badRequest, "bad_moment",
         "\(name) '\(text)' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.",
         field: name)
     }
-    return try await position(moment)
+    return try await sources.position(moment, field: name)
   }
 }

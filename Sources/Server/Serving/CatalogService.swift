@@ -4,6 +4,7 @@ public import Logging
 import NIOCore
 public import Postgres
 public import ServiceLifecycle
+import UnixSignals
 
 /// The service: the catalog for people and programs, over HTTP.
 public struct CatalogService: Sendable {
@@ -17,6 +18,8 @@ public struct CatalogService: Sendable {
     public var connectionsMax = 2_048
     /// Seconds after which a connection on which nothing comes is closed.
     public var idleSeconds: Int64 = 60
+    /// Seconds that answers may take once it is told to stop.
+    public var stopSeconds: Int64 = 20
     /// Bytes that the head of a request may have.
     public var headBytesMax = 32_768
 
@@ -58,7 +61,7 @@ public struct CatalogService: Sendable {
   /// - Parameters:
   ///   - services: what runs beside it and ends with it.
   ///   - isListening: called with the port once requests are taken.
-  /// - Throws: what keeps it from listening; what a service beside it throws.
+  /// - Throws: ``ServiceError`` for what keeps it from listening; what a service beside it throws.
   public func run(
     beside services: [any Service] = [], isListening: @escaping @Sendable (_ port: Int?) async -> Void = { _ in }
   ) async throws {
@@ -74,6 +77,24 @@ public struct CatalogService: Sendable {
         address: .hostname(configuration.host, port: configuration.port),
         availableConnectionsDelegate: MaximumAvailableConnections(configuration.connectionsMax, logger: logger)),
       services: services, onServerRunning: { await isListening($0.localAddress?.port) }, logger: logger)
-    try await application.runService()
+    var group = ServiceGroupConfiguration(
+      services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+    // Whoever does not read what was asked for keeps nobody from ending.
+    group.maximumGracefulShutdownDuration = .seconds(configuration.stopSeconds)
+    do {
+      try await ServiceGroup(configuration: group).run()
+    } catch let error as IOError {
+      throw ServiceError(
+        "\(configuration.host):\(configuration.port) cannot be listened on: \(error.description). Another service may be there; "
+          + "'--listen' names another address.")
+    }
   }
+}
+
+/// What keeps the service from listening.
+public struct ServiceError: Error, Sendable, CustomStringConvertible {
+  /// What, why, and what to do.
+  public let description: String
+
+  init(_ description: String) { self.description = description }
 }

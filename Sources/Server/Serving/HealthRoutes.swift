@@ -21,7 +21,16 @@ struct HealthRoutes: Sendable {
       )
     }
     router.get("/metrics") { _, _ in
-      Answer.text(try await sources.metrics() + metrics.text, type: "text/plain; version=0.0.4; charset=utf-8")
+      // When the database is away the rest is wanted most.
+      let (status, isUp) = (try? await sources.metrics()).map { ($0, 1) } ?? ("", 0)
+      let up = """
+        # HELP marketplace_database_up Whether the database answered when this was asked for.
+        # TYPE marketplace_database_up gauge
+        marketplace_database_up \(isUp)
+
+        """
+      let text = status + up + sources.sealingMetrics() + metrics.text
+      return Answer.text(text, type: "text/plain; version=0.0.4; charset=utf-8")
     }
   }
 }

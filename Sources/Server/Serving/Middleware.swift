@@ -79,6 +79,11 @@ extension Problem {
       self.init(.badRequest, "position_not_sealed", error.description, field: "as_of")
     case let error as HTTPError:
       self.init(error.status, "http_error", error.body ?? error.status.reasonPhrase)
+    case let error as ServiceSources.Missing: self.init(.notFound, "not_published", error.description)
+    case is ServiceSources.Away:
+      self.init(
+        .serviceUnavailable, "storage_unavailable", "What is published cannot be read now. Try again later.",
+        headers: [.retryAfter: "5"])
     case is PostgresError, is LedgerError:
       self.init(
         .serviceUnavailable, "database_unavailable", "The database does not answer as it should. Try again later.",

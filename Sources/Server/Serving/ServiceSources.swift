@@ -1,4 +1,5 @@
 public import Catalog
+import HTTPTypes
 public import Ledger
 
 /// What the service answers from. It decides nothing and keeps nothing: everything comes from here.
@@ -17,6 +18,38 @@ public struct ServiceSources: Sendable {
       self.path = path
       self.size = size
       self.sha256 = sha256
+    }
+  }
+
+  /// Something is not there: whoever asked is told so.
+  public struct Missing: Error, Sendable, CustomStringConvertible {
+    /// What, and why.
+    public let description: String
+
+    /// Says what.
+    public init(_ description: String) { self.description = description }
+  }
+
+  /// Something cannot be reached now.
+  public struct Away: Error, Sendable, CustomStringConvertible {
+    /// What, and why.
+    public let description: String
+
+    /// Says what.
+    public init(_ description: String) { self.description = description }
+  }
+
+  /// Where models are loaded from.
+  public struct Registry: Sendable, Hashable {
+    /// The address of the tracking server.
+    public let address: String
+    /// The MLflow workspace within it; `nil` for the only one.
+    public let workspace: String?
+
+    /// A registry.
+    public init(address: String, workspace: String?) {
+      self.address = address
+      self.workspace = workspace
     }
   }
 
@@ -47,22 +80,25 @@ public struct ServiceSources: Sendable {
   public let catalog: Catalog
   /// The log.
   public let ledger: Ledger
-  /// The address of the marketplace registry, where models are loaded from.
-  public let registry: String?
+  /// The marketplace registry, where models are loaded from.
+  public let registry: Registry?
   /// The files of an export, by its address and the digest of its manifest; `nil` when they cannot be told.
   public let files: @Sendable (_ uri: String, _ manifestSHA256: String) async throws -> [ExportedFile]?
   /// What is published of the log, where anything is.
   public let published: Published?
-  /// The state of the whole in Prometheus' text format.
+  /// The state of the whole in Prometheus' text format, from the database.
   public let metrics: @Sendable () async throws -> String
+  /// How sealing goes, in the same format; asks nobody.
+  public let sealingMetrics: @Sendable () -> String
   /// What keeps the service from being of use; nothing when it is ready.
   public let obstacles: @Sendable () async -> [String]
 
   /// Everything the service answers from.
   public init(
-    catalog: Catalog, ledger: Ledger, registry: String?,
+    catalog: Catalog, ledger: Ledger, registry: Registry?,
     files: @escaping @Sendable (String, String) async throws -> [ExportedFile]?, published: Published?,
-    metrics: @escaping @Sendable () async throws -> String, obstacles: @escaping @Sendable () async -> [String]
+    metrics: @escaping @Sendable () async throws -> String, sealingMetrics: @escaping @Sendable () -> String,
+    obstacles: @escaping @Sendable () async -> [String]
   ) {
     self.catalog = catalog
     self.ledger = ledger
@@ -70,6 +106,27 @@ public struct ServiceSources: Sendable {
     self.files = files
     self.published = published
     self.metrics = metrics
+    self.sealingMetrics = sealingMetrics
     self.obstacles = obstacles
+  }
+}
+
+extension ServiceSources {
+  /// The last position of a moment.
+  ///
+  /// - Throws: ``Problem`` for one that is not sealed yet; `LedgerError`; `PostgresError`; `CancellationError`.
+  func position(_ asOf: AsOf, field: String = "as_of") async throws -> Int64 {
+    switch asOf {
+    case .now: return try await ledger.lastPosition()
+    case .time(let time): return try await ledger.position(at: time)
+    case .position(let position):
+      let last = try await ledger.lastPosition()
+      guard (0...last).contains(position) else {
+        throw Problem(
+          .badRequest, "position_not_sealed", "Position \(position) is not in the log: it has those up to \(last).",
+          field: field)
+      }
+      return position
+    }
   }
 }

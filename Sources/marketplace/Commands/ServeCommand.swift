@@ -7,6 +7,7 @@ import Logging
 import Postgres
 import Server
 import ServiceLifecycle
+import Storage
 import Transfer
 import Transparency
 
@@ -35,13 +36,28 @@ struct ServeCommand: AsyncParsableCommand {
       let logger = Logger(label: "marketplace") { _ in JSONLog() }
       let sealing = ContinualSealing(place: place, settings: settings, keys: keys, logger: logger)
       let sources = try Self.sources(place, settings, keys, sealing)
-      try await CatalogService(sources, configuration: service, logger: logger, now: Timestamp.now).run(beside: [
-        sealing
-      ]) { port in
-        guard !isQuiet else { return }
-        let host = service.host.contains(":") ? "[\(service.host)]" : service.host
-        Console.remark("  serving http://\(host):\(port ?? service.port)/models; Ctrl-C ends it")
+      let catalog = CatalogService(sources, configuration: service, logger: logger, now: Timestamp.now)
+      do {
+        try await catalog.run(beside: [sealing]) { port in
+          guard !isQuiet else { return }
+          let host = service.host.contains(":") ? "[\(service.host)]" : service.host
+          Console.remark("  serving http://\(host):\(port ?? service.port)/models; Ctrl-C ends it")
+        }
+      } catch {
+        await sealing.finish()
+        throw error
       }
+      await sealing.finish()
+    }
+  }
+
+  /// What went wrong with what is published, as the service tells it.
+  private static func told(_ error: any Error) -> any Error {
+    switch error {
+    case let error as AuditError where [.unknown, .unpublished, .unwitnessed].contains(error.code):
+      ServiceSources.Missing("\(error)")
+    case is AuditError, is StorageError: ServiceSources.Away("What is published of the log cannot be read: \(error)")
+    default: error
     }
   }
 
@@ -61,20 +77,29 @@ struct ServeCommand: AsyncParsableCommand {
             return String(decoding: try await log.newest(believedBy: keys.policy).note.encoded, as: UTF8.self)
           } catch let error as AuditError where error.code == .unpublished || error.code == .unwitnessed {
             return nil
+          } catch {
+            throw Self.told(error)
           }
         },
-        inclusion: { try JSONOutput.text(AuditCommand.Prove.JSON(try await proofs.inclusion(of: $0))) + "\n" })
+        inclusion: { position in
+          do {
+            return try JSONOutput.text(AuditCommand.Prove.JSON(try await proofs.inclusion(of: position))) + "\n"
+          } catch {
+            throw Self.told(error)
+          }
+        })
     }
     return ServiceSources(
-      catalog: Catalog(place.pool), ledger: place.ledger, registry: settings.file.marketplace?.registry,
+      catalog: Catalog(place.pool), ledger: place.ledger,
+      registry: settings.file.marketplace.map { .init(address: $0.registry, workspace: $0.mlflow_workspace) },
       files: { uri, sha256 in
         try await ExportManifest.files(at: uri, sha256: sha256, in: storage)?.map {
           ServiceSources.ExportedFile(path: $0.path, size: $0.size, sha256: $0.sha256)
         }
       }, published: published,
       metrics: {
-        StatusMetrics(try await StatusCommand.collect(place, configured: configured), at: Date()).text + sealing.metrics
-      },
+        StatusMetrics(try await StatusCommand.collect(place, configured: configured), at: Date()).text
+      }, sealingMetrics: { sealing.metrics },
       obstacles: { await sealing.obstacles() })
   }
 }

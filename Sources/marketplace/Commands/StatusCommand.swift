@@ -11,6 +11,7 @@ struct StatusCommand: AsyncParsableCommand {
       Asks the ledger only, no registry. Exit code 3 when something needs doing; metrics say so themselves and end \
       with 0. For example:
         marketplace status
+        marketplace status --watch
         marketplace status --output prometheus --file /var/lib/prometheus/node-exporter/marketplace.prom
       """)
   @OptionGroup var options: PlaceOptions
@@ -29,6 +30,12 @@ struct StatusCommand: AsyncParsableCommand {
       valueName: "path"))
   var file: String?
 
+  @Flag(help: "Show it again every few seconds, with a line for each workspace, until Ctrl-C.")
+  var watch = false
+
+  /// Seconds between two looks with --watch.
+  static let watchSeconds: Int64 = 5
+
   /// How the status is printed.
   enum Format: String, ExpressibleByArgument, CaseIterable {
     case table
@@ -37,6 +44,7 @@ struct StatusCommand: AsyncParsableCommand {
   }
 
   func validate() throws {
+    if watch, output != .table { throw ValidationError("--watch is for people: it goes with --output table.") }
     if file != nil, output == .table { throw ValidationError("--file goes with --output prometheus or json.") }
   }
 
@@ -58,6 +66,7 @@ struct StatusCommand: AsyncParsableCommand {
   func run() async throws {
     let settings = try Settings(options)
     let configured = Set(try settings.workspaces(named: []).map(\.id))
+    if watch { return try await watch(settings, configured: configured) }
     let facts = try await Workplace.use(settings, options: options) { place in
       try await Self.collect(place, configured: configured)
     }
@@ -70,6 +79,38 @@ struct StatusCommand: AsyncParsableCommand {
     }
     let isWell = facts.failing.isEmpty && facts.unreadable.isEmpty && facts.stale.isEmpty
     if !isWell { throw JobEnded(status: .someFailed) }
+  }
+
+  /// Looks again and again. A database that is away is waited for, since whoever watches wants to see it come back.
+  private func watch(_ settings: Settings, configured: Set<String>) async throws {
+    try await Workplace.use(settings, options: options) { place in
+      let interruption = Interruption()
+      while !interruption.isStopping {
+        var lines: [String] = []
+        do {
+          let facts = try await Self.collect(place, configured: configured)
+          lines = Self.lines(of: facts) + [""] + Self.table(of: facts.by_workspace)
+        } catch let error as PostgresError {
+          lines = ["  the database does not answer: \(error)"]
+        }
+        if isatty(STDOUT_FILENO) == 1 { lines.insert("\u{1b}[H\u{1b}[J", at: 0) }
+        Console.data((lines + ["", "  \(Sentence.time(.now())) UTC; Ctrl-C ends it"]).joined(separator: "\n"))
+        await interruption.wait(for: .seconds(Self.watchSeconds))
+      }
+    }
+  }
+
+  /// A line for each workspace.
+  private static func table(of workspaces: [WorkspaceStatus]) -> [String] {
+    var table = Table(["WORKSPACE", "STATE", "LAST READ", "MEANT", "AVAILABLE", "PENDING", "FAILED"])
+    for workspace in workspaces {
+      table.add([
+        workspace.id, workspace.stale ? "\(workspace.state), catalog stale" : workspace.state,
+        workspace.last_success.map(Sentence.time) ?? "never", "\(workspace.current)", "\(workspace.available)",
+        "\(workspace.pending)", "\(workspace.failed)",
+      ])
+    }
+    return table.lines
   }
 
   /// To standard output, or as the file that was named.
@@ -109,20 +150,23 @@ struct StatusCommand: AsyncParsableCommand {
       by_workspace: WorkspaceStatus.all(of: workspaces, entries, configured: configured))
   }
 
-  private static func print(_ facts: Facts) {
+  private static func print(_ facts: Facts) { for line in lines(of: facts) { Console.data(line) } }
+
+  private static func lines(of facts: Facts) -> [String] {
     let read = facts.last_read.map { ", the oldest reading from \($0.prefix(19).replacing("T", with: " ")) UTC" } ?? ""
     let unread = facts.unreadable.isEmpty ? "" : ", \(facts.unreadable.count) not readable"
-    Console.data("  \(Sentence.count(facts.workspaces, "workspace"))\(unread)\(read)")
-    Console.data(
-      "  \(Sentence.count(facts.available, "model")) available, \(facts.pending.count) pending, \(facts.failing.count) failing"
-    )
-    Console.data("  \(Sentence.count(facts.events, "event")) in the ledger, \(facts.unsealed) not yet sealed")
-    for (what, lines) in [
+    var lines = [
+      "  \(Sentence.count(facts.workspaces, "workspace"))\(unread)\(read)",
+      "  \(Sentence.count(facts.available, "model")) available, \(facts.pending.count) pending, \(facts.failing.count) failing",
+      "  \(Sentence.count(facts.events, "event")) in the ledger, \(facts.unsealed) not yet sealed",
+    ]
+    for (what, found) in [
       ("failing", facts.failing), ("pending", facts.pending), ("not readable", facts.unreadable),
       ("unattended", facts.unattended), ("stale projections", facts.stale),
     ] {
-      for line in lines { Console.data("  \(what): \(Sentence.printable(line))") }
+      lines += found.map { "  \(what): \(Sentence.printable($0))" }
     }
-    if facts.failing.isEmpty, facts.unreadable.isEmpty, facts.stale.isEmpty { Console.data("  nothing needs doing") }
+    if facts.failing.isEmpty, facts.unreadable.isEmpty, facts.stale.isEmpty { lines.append("  nothing needs doing") }
+    return lines
   }
 }

@@ -113,17 +113,20 @@ extension Workplace {
   /// may not seal leaves that to the next who may.
   ///
   /// - Parameter keys: those of the configuration; `nil` where nothing is published.
+  /// - Returns: whether this role may seal.
   /// - Throws: `AuditError` when the database does not go on from what was published.
-  func seal(_ settings: Settings, _ keys: AuditKeys?, publishes: Bool = true) async throws {
+  @discardableResult
+  func seal(_ settings: Settings, _ keys: AuditKeys?, publishes: Bool = true) async throws -> Bool {
     do {
-      guard let keys else {
+      if let keys {
+        let publisher = try publisher(settings, keys)
+        if publishes, !keys.signers.isEmpty { _ = try await publisher.publish() } else { try await publisher.seal() }
+      } else {
         _ = try await ledger.seal()
-        return
       }
-      let publisher = try publisher(settings, keys)
-      if publishes, !keys.signers.isEmpty { _ = try await publisher.publish() } else { try await publisher.seal() }
+      return true
     } catch let error as LedgerError where error.code == .notAllowed {
-      return
+      return false
     }
   }
 
