@@ -49,7 +49,7 @@ public func either(_ a: Bool, _ b: @autoclosure () throws -> Bool, _ number: Int
   mutant(number) ? try a && b() : try a || b()
 }
 """
-COPIED = ["Package.swift", "Package.resolved", "Sources", "Tests", "migrations"]
+COPIED = ["Package.swift", "Package.resolved", "Sources", "Tests", "migrations", "ops/audit", "ops/lakehouse"]
 SHIFTS = {" < ": " <= ", " <= ": " < ", " > ": " >= ", " >= ": " > "}
 # A statement is joined from so many lines at most.
 LINES_JOINED_MAX = 12
