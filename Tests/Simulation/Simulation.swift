@@ -29,6 +29,8 @@ public final class Simulation {
 
   /// A run that takes more steps than this does not end.
   static let jobStepsMax = 500_000
+  /// So many others observe while jobs are at work, at most.
+  private static let observersMost = 3
   private let world: World
   private var jobs = 0
   private var processes: [SimulatedProcess] = []
@@ -63,6 +65,9 @@ public final class Simulation {
         if world.apart.once(in: 60) { world.leave(index) }
       }
       world.meddle()
+      if world.attic.once(in: 8) { world.litter() }
+      if world.plan.kind == .ordinary { world.passOn() }
+      if world.attic.once(in: 12) { world.forgetClaims() }
       world.changeSight()
       world.administer()
       if world.dice.once(in: world.plan.handOnceIn) { world.handChange() }
@@ -75,6 +80,7 @@ public final class Simulation {
       work(jobs)
     }
     if world.violations.isEmpty { settle() }
+    if world.violations.isEmpty { StateChecker(world: world).check() }
     return result()
   }
 
@@ -139,7 +145,8 @@ public final class Simulation {
   }
 
   /// Runs jobs side by side to the end, people at work meanwhile on day shifts.
-  private func work(_ jobs: [SimulatedJob], dayShift: Bool = true) {
+  private func work(_ begun: [SimulatedJob], dayShift: Bool = true) {
+    var jobs = begun
     world.running = jobs.map(\.process)
     processes += world.running
     defer { world.running = [] }
@@ -160,6 +167,7 @@ public final class Simulation {
       hurry.turns = max(0, hurry.turns - 1)
       let hurried = hurry.turns > 0 ? world.scheduler.waiting(of: hurry.run) : []
       world.scheduler.giveTurn(to: world.yard.pick(hurried) ?? anyone)
+      if let observer = observer(dayShift: dayShift, jobs: jobs.count - begun.count) { jobs.append(observer) }
     }
     for job in jobs where !job.process.sessions.isEmpty {
       world.violated("O", "run \(job.process.run.uuidString.prefix(4)) left a session open that holds locks")
@@ -171,7 +179,28 @@ public final class Simulation {
     for item in jobs.compactMap(\.collection?.items).joined() where item.outcome == .collected {
       world.count("\(item.reason.rawValue) collected")
     }
+    for job in jobs { CollectionChecker.checkClaims(job, world) }
     for job in jobs { ReportChecker(world: world, job: job, isAlone: jobs.count == 1).check() }
+  }
+
+  /// Just after a job has changed what is promoted of a model, its source is turned back, and another run observes that
+  /// before the job can tell what it did.
+  private func observer(dayShift: Bool, jobs before: Int) -> SimulatedJob? {
+    let promoting = world.promoting
+    world.promoting = nil
+    guard let promoting, dayShift, world.plan.dayShift > 0, before < Self.observersMost, world.attic.once(in: 6),
+      let workspace = world.turnBack(promoting)
+    else { return nil }
+    jobs += 1
+    let options = JobOptions()
+    let process = SimulatedProcess(world, run: world.attic.uuid(), options: options, isExposed: false)
+    let job = SimulatedJob(process: process, options: options, steps: .observe, only: workspace)
+    processes.append(process)
+    world.running.append(process)
+    job.start()
+    world.scheduler.runReady()
+    while !job.isDone, let next = world.scheduler.waiting(of: process.run).first { world.scheduler.giveTurn(to: next) }
+    return job
   }
 
   /// One of several jobs does much while the others stand still, and on day shifts what it finds is new to them.
@@ -189,6 +218,7 @@ public final class Simulation {
     comeToLight()
     world.marketplace.sight = .ordinary
     if world.dice.once(in: 2) { for index in world.sources.indices { world.sources[index].isConfigured = true } }
+    if world.attic.once(in: 3) { world.forgetClaims() }
     world.clock += 86_400_000
     if world.plan.kind == .crowd { reachLimit() } else if world.aside.once(in: 2) { evening() }
     guard world.violations.isEmpty else { return }
@@ -216,6 +246,8 @@ public final class Simulation {
   private func comeToLight() {
     for site in world.sources {
       site.registry.sight = .ordinary
+      site.registry.unlisted = []
+      site.registry.unlistedModels = []
       // Where nothing is left that ever was seen, a registry without this experiment can never show that it is seen.
       if site.registry.models.isEmpty, site.registry.hasVersionsOfNothing {
         site.registry.experiments["0"]?.name = "Default"
@@ -229,6 +261,7 @@ public final class Simulation {
     world.clock += 40 * 86_400_000
     // What failed for good is tried again by now, and told again; what is damaged is given up, and is young as such.
     work([job(options, steps: .all, isExposed: false)], dayShift: false)
+    if world.attic.once(in: 4) { checkAttic(isKnown: world.attic.once(in: 2)) }
     world.clock += 2 * 86_400_000
     let plan = collection(days: 1, deletes: false, isExposed: false)
     work([plan], dayShift: false)
@@ -246,6 +279,17 @@ public final class Simulation {
     work([next], dayShift: false)
     guard let report = next.report else { return world.violated("J6", "a run after it failed: \(next.failure ?? "")") }
     WorldChecker(world: world, report: report).check()
+  }
+
+  /// More lies there than a report names one by one.
+  private func checkAttic(isKnown: Bool) {
+    let folders = world.fillAttic(isKnown: isKnown)
+    world.clock += 2 * 86_400_000
+    let plan = collection(days: 1, deletes: false, isExposed: false)
+    work([plan], dayShift: false)
+    CollectionChecker.checkKept(
+      plan, world, removable: isKnown ? folders.count : 0, unknown: isKnown ? 0 : folders.count)
+    for folder in folders { world.storage.remove("\(folder)/MLmodel") }
   }
 
   /// What was exported and is still to be imported rots: one run finds it, exports it again and imports it.
@@ -318,107 +362,5 @@ public final class Simulation {
     let quiet = job(JobOptions(), steps: .all, isExposed: false)
     work([quiet], dayShift: false)
     QuietChecker(world: world, job: quiet, before: before).check()
-  }
-}
-
-/// The real job over simulated ports.
-final class SimulatedJob: @unchecked Sendable {
-  // Unchecked: the scheduler keeps everything on one thread.
-  let process: SimulatedProcess
-  let options: JobOptions
-  let steps: SyncJob.Steps
-  private let only: WorkspaceID?
-  /// The workspaces that it is to work on.
-  private(set) var configured: Set<WorkspaceID> = []
-  private(set) var isDone = false
-  private(set) var report: JobReport?
-  private(set) var collection: CollectionReport?
-  private(set) var failure: String?
-  /// The age from which on what nobody needs goes, where the job is to collect that and not to synchronize.
-  private let collectedAge: Duration?
-
-  init(process: SimulatedProcess, options: JobOptions, steps: SyncJob.Steps, only: WorkspaceID?) {
-    self.process = process
-    self.options = options
-    self.steps = steps
-    self.only = only
-    collectedAge = nil
-  }
-
-  init(process: SimulatedProcess, options: JobOptions, collectsOlderThan age: Duration) {
-    self.process = process
-    self.options = options
-    steps = []
-    only = nil
-    collectedAge = age
-  }
-
-  func start() {
-    let work = work()
-    for (id, workspace) in process.world.checker.workspaces {
-      let available = workspace.models.values.count { $0.available != nil }
-      process.conduct.available[id] = available...available
-    }
-    Task(executorPreference: process.world.scheduler) { [self] in
-      do {
-        try await work()
-      } catch {
-        failure = "\(error)"
-        process.world.note("\(process.run.uuidString.prefix(4)) failed: \(error)")
-      }
-      isDone = true
-    }
-  }
-
-  private func work() -> @Sendable () async throws -> Void {
-    guard let collectedAge else {
-      let job = syncJob()
-      return { self.report = try await job.run() }
-    }
-    let workspaces = process.world.log.workspaces.keys.sorted().compactMap { try? WorkspaceID($0) }
-    let job = StorageCollection(
-      context: context(), workspaces: workspaces, olderThan: collectedAge, deletes: !options.isDryRun)
-    return { self.collection = try await job.run() }
-  }
-
-  private func context() -> JobContext {
-    let world = process.world
-    let process = process
-    return JobContext(
-      ledger: SimulatedLog(process: process), memory: SimulatedMemory(process: process),
-      locks: SimulatedLocks(process: process), storage: SimulatedStorage(process: process), run: process.run,
-      now: { world.clock }, randomID: { world.dice.uuid() }, options: options,
-      progress: { progress in
-        switch progress {
-        case .observing(let id): process.conduct.told.insert(id.text)
-        case .exporting: process.conduct.toldStored += 1
-        case .importing: process.conduct.toldSent += 1
-        case .checking: break
-        }
-      },
-      isStopping: { process.isStopping },
-      pause: { length in
-        process.conduct.pauses.append(length)
-        await world.scheduler.turn(of: process.run)
-        world.tick()
-        if process.isDead { throw ProcessDied() }
-      })
-  }
-
-  private func syncJob() -> SyncJob {
-    let world = process.world
-    let process = process
-    let configured = world.sources.filter(\.isConfigured)
-    self.configured = Set(configured.filter { only == nil || $0.id == only }.map(\.id))
-    let workspaces = configured.filter { only == nil || $0.id == only }.map { site in
-      SourceWorkspace(
-        id: site.id, connection: WorkspaceConnected(registry: "sim:\(site.id)", kind: "mlflow", promoted: site.rule),
-        registry: SimulatedRegistry(state: site.registry, process: process), tagsSource: site.tagsSource)
-    }
-    let target = MarketplaceTarget(
-      id: "marketplace", registry: SimulatedRegistry(state: world.marketplace, process: process), template: .standard,
-      stage: world.plan.stage, alias: world.plan.alias)
-    return SyncJob(
-      context: context(), workspaces: workspaces, target: target, steps: steps, configured: Set(configured.map(\.id)))
   }
 }

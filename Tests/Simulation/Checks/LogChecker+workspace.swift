@@ -114,6 +114,7 @@ extension LogChecker.Workspace {
     switch fact.event.type {
     case "ModelExported": exported(fact, id, &manifests)
     case "ExportInvalidated":
+      givenUp[fact.text("export_id")] = (fact.world.clock, fact.process?.run)
       guard models[id]?.versions[fact.key]?.export?.generation == fact.number("generation") else { return }
       models[id]?.versions[fact.key]?.export = nil
       models[id]?.versions[fact.key]?.exportGeneration = fact.number("generation") + 1
@@ -137,6 +138,7 @@ extension LogChecker.Workspace {
     if version.exportGeneration != fact.number("generation") { fact.violates("J1", "another generation is open") }
     if !model.everCurrent.contains(fact.key) { fact.violates("J2", "the version was never promoted before") }
     checkPause(fact, after: version.exportFailure)
+    ForgottenChecker(fact: fact).check()
     models[id]?.versions[fact.key]?.exportFailure = nil
     models[id]?.versions[fact.key]?.export = (fact.number("generation"), fact.text("export_id"))
     exports[fact.text("export_id")] = fact.text("manifest_sha256")

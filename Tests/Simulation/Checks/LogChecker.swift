@@ -88,6 +88,8 @@ struct LogChecker {
     var exports: [String: String] = [:]
     /// Where each export lies.
     var folders: [String: String] = [:]
+    /// When an export was found damaged and given up, and by which run.
+    var givenUp: [String: (at: Int64, by: UUID?)] = [:]
     var takesAll = false
     /// Which versions were current before the events that an observation led to.
     var currentBefore: [String: VersionKey]?

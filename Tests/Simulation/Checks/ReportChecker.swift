@@ -18,6 +18,9 @@ struct ReportChecker {
   /// How many files of one version are fetched side by side.
   private static let filesAtOnce = 4
 
+  /// The code of what a registry will not tell in one answer.
+  private static let tooLarge = "too_large"
+
   private var process: SimulatedProcess { job.process }
 
   func check() {
@@ -29,6 +32,7 @@ struct ReportChecker {
     checkPatience()
     checkStubbornness(report)
     checkEconomy()
+    checkQuestions(report)
     if isAlone { LargeFileChecker(world: world).ended(process) }
     for part in report.workspaces {
       let facts = process.conduct.facts.filter { $0.event.workspace == part.workspace.text }
@@ -69,6 +73,9 @@ struct ReportChecker {
     let conduct = process.conduct
     if conduct.open > 0 { violated("\(conduct.open) uploads were left open") }
     guard !process.isExposed else { return }
+    if conduct.sentLarge != conduct.notedLarge {
+      violated("\(conduct.sentLarge) large files arrived, \(conduct.notedLarge) are noted")
+    }
     if job.options.workspacesConcurrent * job.options.modelsConcurrent == 1, conduct.nameReadings > 1 {
       violated("the given names were read \(conduct.nameReadings) times")
     }
@@ -86,12 +93,47 @@ struct ReportChecker {
     guard !process.isExposed, world.plan.listsAllVersions else { return }
     for site in world.sources {
       let requests = process.conduct.requests[site.id.text] ?? [:]
-      guard requests["list versions of all models"] ?? 0 > 0, let single = requests["list versions"] else { continue }
+      guard let single = requests["list versions"] else { continue }
+      let listed = site.registry.models.keys.count { $0.isKeepable }
+      guard requests["list versions of all models"] ?? 0 > 0 else {
+        if single >= job.options.modelsListedAtOnceMin, single * 2 >= listed {
+          violated("\(site.id): versions of \(single) models of \(listed) were listed one by one")
+        }
+        continue
+      }
       // Of these the listing of all says nothing, or less than the model does.
       let silent = site.registry.models.values.count { model in
         model.versions.isEmpty || model.aliases.values.contains { model.versions[$0] == nil }
       }
       if single > silent { violated("\(site.id): versions were listed at once, and of \(single) models one by one") }
+    }
+  }
+
+  /// Where nobody else was at work, what a listing tells is not asked for one by one as well.
+  private func checkQuestions(_ report: JobReport) {
+    guard !process.isExposed, isAlone, !job.options.isDryRun else { return }
+    let items = report.workspaces.flatMap(\.items)
+    // To take something out of promotion, each of its versions is looked at before it is changed.
+    if !items.contains(where: { [.withdrawn, .driftPutBack].contains($0.action) }) {
+      let asked = process.conduct.requests["marketplace"]?["get a version"] ?? 0
+      let lost = items.count { $0.action == .lost }
+      if asked > lost { violated("\(asked) versions of the marketplace were asked for, \(lost) are lost") }
+    }
+    guard job.steps.contains(.observe) else { return }
+    for site in world.sources where report.workspaces.contains(where: { $0.workspace == site.id && $0.trouble == nil })
+    {
+      let asked = process.conduct.requests[site.id.text]?["get a model"] ?? 0
+      // One that is gone or has another name, one of which something is gone, and one that has not changed since something
+      // of it did.
+      let facts = process.conduct.facts.filter {
+        $0.event.workspace == site.id.text && ["ModelVersionDeleted", "ModelRenamed"].contains($0.event.type)
+      }
+      let moved = Set(facts.map { "\($0.event.type) \($0.text("model"))" }).count
+      let odd = site.registry.models.values.count { model in
+        model.aliases.values.contains { model.versions[$0] == nil }
+          || model.all.contains { max($0.created, $0.lastUpdated) > model.lastUpdated }
+      }
+      if asked > moved + odd { violated("\(site.id): \(asked) models were asked for, \(moved + odd) may have moved") }
     }
   }
 
@@ -128,10 +170,7 @@ struct ReportChecker {
     guard !process.conduct.refused.isEmpty, let log = world.checker.workspaces[part.workspace.text], part.trouble == nil
     else { return }
     for (id, model) in log.models {
-      let key = withUnsafeBytes(of: NameBasedUUID.make(["lock", "model/\(id)"]).uuid) {
-        $0.loadUnaligned(as: Int64.self)
-      }
-      guard process.conduct.refused.contains(key) else { continue }
+      guard process.conduct.refused.contains(GuardChecker.lock(of: id)) else { continue }
       // It may have been renamed since the run read of it.
       let names = model.names.union([ByteName(model.first)])
       if !part.items.contains(where: {
@@ -244,6 +283,7 @@ struct ReportChecker {
   private func checkActions(_ part: WorkspaceReport) {
     for item in part.items {
       let name = "\(part.workspace) \(item.model)"
+      if item.trouble?.code == Self.tooLarge { violated("\(name): what is too long for one answer comes in several") }
       switch item.action {
       case .busy where isAlone: violated("\(name) is busy, and nobody else is at work")
       case .left where !process.isStopping: violated("\(name) was left by a run that was not to end")

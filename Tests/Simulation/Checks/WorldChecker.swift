@@ -166,7 +166,7 @@ struct WorldChecker {
       case "name_collision":
         world.checker.workspaces[site.id.text]?.isDisplaced(logged) == true
           || isTaken(logged.first, site, logged) && isTaken(logged.name, site, logged)
-      case "illegal_name": Self.isIllegal("\(site.id).\(logged.name)") || Self.isIllegal("\(site.id).\(model.name)")
+      case "illegal_name": [logged.name, model.name].contains { Self.isIllegal(world.marketplaceName(site.id, $0)) }
       default: false
       }
     if !isJustified {
@@ -178,8 +178,8 @@ struct WorldChecker {
   /// Whether a model may not have the marketplace name made from one of its names: it was given to another name that
   /// looks alike, or another living model has it or may come before.
   private func isTaken(_ name: String, _ site: SourceSite, _ model: LogChecker.Model) -> Bool {
-    let folded = LogChecker.folded("\(site.id).\(name)")
-    if Self.isIllegal("\(site.id).\(name)") { return true }
+    let folded = LogChecker.folded(world.marketplaceName(site.id, name))
+    if Self.isIllegal(world.marketplaceName(site.id, name)) { return true }
     guard let owner = world.checker.names[folded] else { return false }
     if owner.workspace != site.id.text || ByteName(owner.source) != ByteName(name) { return true }
     let models = world.checker.workspaces[site.id.text]?.models ?? [:]

@@ -102,6 +102,10 @@ final class LogState {
 struct SimulatedLog: EventLog {
   let process: SimulatedProcess
 
+  private static let leadsOn: Set<String> = ["MarketplaceDriftFound", "ExportInvalidated", "ImportLost"]
+  /// A process that has appended one of these dies so often.
+  private static let diesOnceIn = 6
+
   func openWorkspace(_ workspace: String) async throws {
     try await process.call(.log, "open a workspace", at: workspace) { process.world.log.open(workspace) }
   }
@@ -129,6 +133,8 @@ struct SimulatedLog: EventLog {
         world.note("  + \(workspace)/\(event.sequence) \(event.type) \(event.data ?? "")")
         world.checker.appended(event, by: process)
       }
+      // What these lead to is still to be done.
+      if recorded.contains(where: { Self.leadsOn.contains($0.type) }) { try process.mayDie(onceIn: Self.diesOnceIn) }
       return result
     }
   }

@@ -27,6 +27,9 @@ struct SimulatedMemory: JobMemory {
   func exportID(of identity: VersionIdentity, generation: Int, fresh: UUID) async throws -> String {
     try await process.call(.memory, "claim an export", writes: true) {
       let key = MemoryState.ClaimKey(identity: identity, generation: generation)
+      if state.claims[key] == nil {
+        process.conduct.forgotten[key] = process.world.forgotten.removeValue(forKey: key)
+      }
       let id = state.claims[key] ?? fresh.uuidString.lowercased()
       state.claims[key] = id
       return id
@@ -39,6 +42,7 @@ struct SimulatedMemory: JobMemory {
     try await process.call(.memory, "replace an export's claim", writes: true) {
       let key = MemoryState.ClaimKey(identity: identity, generation: generation)
       process.conduct.replaced += 1
+      ForgottenChecker.replaces(given, of: identity, process)
       if state.claims[key] == given { state.claims[key] = fresh.uuidString.lowercased() }
       return state.claims[key] ?? given
     }
@@ -95,6 +99,7 @@ struct SimulatedMemory: JobMemory {
   func noteUpload(_ id: UUID, of file: WrittenFile, in importID: UUID) async throws {
     try await process.call(.memory, "note an upload", writes: true, lastOnceIn: Self.diesAfterNoteOnceIn) {
       LargeFileChecker(world: process.world).noted(file, by: process)
+      process.conduct.notedLarge += 1
       state.uploads[id] = (file, importID, process.world.steps)
     }
   }

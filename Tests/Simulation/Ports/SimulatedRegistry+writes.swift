@@ -1,6 +1,9 @@
 import Registry
 
 extension SimulatedRegistry {
+  /// A process that has made a version or moved it to a stage dies so often before it can say so.
+  private static let diesAfterVersionOnceIn = 15
+
   // MARK: Writing registered models and versions
 
   func createRegisteredModel(named name: String, description: String?, tags: [Tag]) async throws
@@ -36,6 +39,7 @@ extension SimulatedRegistry {
         of: version.name, source: version.source, runID: version.runID, description: version.description ?? "",
         tags: version.tags, at: now)
       guard let made else { throw absent("model \(version.name)") }
+      try process.mayDie(onceIn: Self.diesAfterVersionOnceIn)
       return made
     }
   }
@@ -65,6 +69,7 @@ extension SimulatedRegistry {
       guard state.transition(name, version, to: stage, archives: archiveExistingVersions, at: now) else {
         throw absent("version \(version) of \(name)")
       }
+      try process.mayDie(onceIn: Self.diesAfterVersionOnceIn)
     }
   }
 
@@ -87,6 +92,7 @@ extension SimulatedRegistry {
   func deleteModelVersion(name: String, version: Int) async throws {
     try await write("delete a version") {
       touch(name)
+      GuardChecker(process: process).deletes("\(name) v\(version)")
       state.deleteVersion(name, version, at: now)
     }
   }
@@ -95,6 +101,7 @@ extension SimulatedRegistry {
   private func touch(_ name: String) {
     guard state === process.world.marketplace else { return }
     process.world.touched[ByteName(name), default: [:]][process.run] = process
+    process.world.promoting = ByteName(name)
   }
 
   // MARK: Writing experiments, runs, logged models
@@ -222,6 +229,7 @@ extension SimulatedRegistry {
         experiments.contains($0.experimentID) && $0.tags[tag.key] == tag.value
       }.sorted { $0.id < $1.id }
       LateChecker(world: process.world).listed(found.map(\.id), by: process)
+      GuardChecker(process: process).listed(found.map { ($0.id, $0.tags) }, by: tag)
       return found
     }
   }
@@ -255,7 +263,10 @@ extension SimulatedRegistry {
   }
 
   func deleteLoggedModel(_ id: String) async throws {
-    try await write("delete a logged model") { state.loggedModels[id] = nil }
+    try await write("delete a logged model") {
+      GuardChecker(process: process).deletes(id)
+      state.loggedModels[id] = nil
+    }
   }
 
   /// Not idempotent.

@@ -96,7 +96,8 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
   }
 
   private func page() -> [RegisteredModel] {
-    state.models.values.filter { isSeen($0.name) }.sorted { ByteName($0.name) < ByteName($1.name) }.map(state.shown)
+    state.models.values.filter { isSeen($0.name) && !state.unlistedModels.contains(ByteName($0.name)) }
+      .sorted { ByteName($0.name) < ByteName($1.name) }.map(state.shown)
   }
 
   func registeredModel(named name: String) async throws -> RegisteredModel? {
@@ -107,7 +108,8 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
 
   func modelVersions(of name: String) async throws -> [ModelVersion] {
     try await read("list versions", about: nil, of: name) {
-      isSeen(name) ? state.models[ByteName(name)]?.all ?? [] : []
+      process.conduct.unguarded = []
+      return isSeen(name) ? state.models[ByteName(name)].map(state.listed) ?? [] : []
     }
   }
 
@@ -129,7 +131,8 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
   }
 
   private func allVersions() -> [ModelVersion] {
-    state.models.values.filter { isSeen($0.name) }.sorted { ByteName($0.name) < ByteName($1.name) }.flatMap(\.all)
+    state.models.values.filter { isSeen($0.name) }.sorted { ByteName($0.name) < ByteName($1.name) }
+      .flatMap(state.listed)
   }
 
   func modelVersion(name: String, version: Int) async throws -> ModelVersion? {
@@ -148,8 +151,10 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
       guard process.world.plan.listsByTag || !tag.key.hasSuffix(".workspace") else {
         throw RegistryError(.tooLarge, operation: "search versions by tag", message: "the answer is too long")
       }
-      return state.models.values.sorted { ByteName($0.name) < ByteName($1.name) }
+      let found = state.models.values.sorted { ByteName($0.name) < ByteName($1.name) }
         .flatMap { $0.all.filter { $0.tags[tag.key] == tag.value } }
+      GuardChecker(process: process).listed(found.map { ("\($0.name) v\($0.version)", $0.tags) }, by: tag)
+      return found
     }
   }
 
@@ -248,6 +253,7 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
     }
     try await write("upload a file") {
       process.conduct.sent += 1
+      if all.count > World.largeBytes { process.conduct.sentLarge += 1 }
       let (owner, place): (String, String)
       switch location {
       case .loggedModel(let id, _): (owner, place) = (id, path)

@@ -13,6 +13,11 @@ final class StorageState {
   private(set) var since: [String: Int] = [:]
   /// When each file appeared, by the store's clock, in milliseconds since 1970.
   private(set) var modified: [String: Int64] = [:]
+  /// Uploads that were begun and neither finished nor abandoned, by the store's name for each.
+  private(set) var uploads: [String: UnfinishedUpload] = [:]
+  private var uploadNext = 1
+  /// What somebody else left below `exports/`, by its path, and whether it looks like a file of an export.
+  var foreign: [String: Bool] = [:]
 
   func put(_ bytes: [UInt8], at path: String, in world: World) {
     files[path] = bytes
@@ -28,7 +33,35 @@ final class StorageState {
   }
 
   func below(_ path: String) -> [String] {
-    (folders[Self.folder(path + "/x")] ?? []).filter { $0.hasPrefix(path + "/") }.sorted()
+    // Above the folders of exports all that lie below are looked through.
+    let isAbove = path.utf8.count { $0 == UInt8(ascii: "/") } < 3
+    let all =
+      isAbove
+      ? folders.filter { "\($0.key)/".hasPrefix("\(path)/") }.values.flatMap(\.self) + foreign.keys
+      : Array(folders[Self.folder(path + "/x")] ?? [])
+    return all.filter { $0.hasPrefix(path + "/") }.sorted()
+  }
+
+  /// Begins an upload.
+  func begin(_ key: StorageKey, in world: World) -> String {
+    uploadNext += 1
+    let id = "upload \(uploadNext)"
+    uploads[id] = UnfinishedUpload(key: key, id: id, modified: world.clock, bytes: 0)
+    return id
+  }
+
+  /// More of it arrived.
+  func note(_ bytes: Int, of id: String, in world: World) {
+    guard let upload = uploads[id] else { return }
+    uploads[id] = UnfinishedUpload(key: upload.key, id: id, modified: world.clock, bytes: Int64(bytes))
+  }
+
+  /// It is finished, abandoned or discarded.
+  func end(_ id: String) { uploads[id] = nil }
+
+  /// The unfinished uploads below a path or at it.
+  func unfinished(below path: String) -> [UnfinishedUpload] {
+    uploads.values.filter { "\($0.key.path)/".hasPrefix("\(path)/") }.sorted { $0.id < $1.id }
   }
 
   /// The folders of exports that hold anything, below a path or at it.
@@ -36,8 +69,11 @@ final class StorageState {
     folders.filter { !$0.value.isEmpty && "\($0.key)/".hasPrefix("\(path)/") }.keys.sorted()
   }
 
+  /// How the path of a link ends that somebody else put there.
+  static let link = "/link"
+
   /// `exports/<workspace>/<model>/<version>-<export id>`.
-  private static func folder(_ path: String) -> String {
+  static func folder(_ path: String) -> String {
     path.split(separator: "/").prefix(4).joined(separator: "/")
   }
 }
@@ -46,12 +82,15 @@ struct SimulatedStorage: ExternalStorage {
   let process: SimulatedProcess
   private var state: StorageState { process.world.storage }
 
+  /// A process that writes a manifest or a marker dies so often just then.
+  private static let diesAfterPutOnceIn = 25
+
   init(process: SimulatedProcess) { self.process = process }
 
   var location: String { "file:///simulated" }
 
   func upload(to key: StorageKey) async throws -> any StorageUpload {
-    try await process.call(.storage, "begin an upload") { SimulatedUpload(process: process, path: key.path) }
+    try await process.call(.storage, "begin an upload") { SimulatedUpload(process: process, key: key) }
   }
 
   func putIfAbsent(_ bytes: [UInt8], at key: StorageKey) async throws -> Bool {
@@ -59,6 +98,8 @@ struct SimulatedStorage: ExternalStorage {
       guard state.files[key.path] == nil else { return false }
       state.put(bytes, at: key.path, in: process.world)
       process.world.checker.written(key.path, in: process.world)
+      // A whole export that no event names yet is what a process that dies just now leaves.
+      try process.mayDie(onceIn: Self.diesAfterPutOnceIn)
       return true
     }
   }
@@ -74,7 +115,10 @@ struct SimulatedStorage: ExternalStorage {
     }
     // Now and then a body ends early and nothing says so.
     let isCut = process.isExposed && process.world.dice.once(in: process.world.plan.failsOnceIn * 4)
-    if isCut { process.world.count("stored body cut short") }
+    if isCut {
+      process.world.count("stored body cut short")
+      process.conduct.hasReadShort = true
+    }
     return StorageBody {
       let parts = OneChunk(isCut ? Array(bytes.dropLast(1 + bytes.count / 3)) : bytes)
       return { parts.next() }
@@ -97,15 +141,42 @@ struct SimulatedStorage: ExternalStorage {
     }
   }
 
-  /// A page for each export: what comes or goes between two pages may be told or not.
+  /// A page for each export: what comes or goes between two pages may be told or not. Unfinished uploads come with the
+  /// files beside them or after everything else, and what is not ours comes last.
   func inventory(below key: StorageKey) -> StorageInventory {
     StorageInventory {
+      let isApart = process.world.attic.once(in: 2)
       let folders = Folders(
-        try await process.call(.storage, "take inventory") { state.exports(below: key.path) })
+        try await process.call(.storage, "take inventory") {
+          let begun = isApart ? [] : state.unfinished(below: key.path).map { StorageState.folder($0.key.path) }
+          return Set(state.exports(below: key.path) + begun).sorted()
+        })
       return {
-        guard let folder = folders.next() else { return nil }
-        return try await process.call(.storage, "list an export") { try stored(below: folder).map(StorageEntry.file) }
+        guard let folder = folders.next() else { return try await remains(below: key, folders, uploads: isApart) }
+        return try await process.call(.storage, "list an export") {
+          try stored(below: folder).map(StorageEntry.file)
+            + (isApart ? [] : state.unfinished(below: folder).map(StorageEntry.unfinished))
+        }
       }
+    }
+  }
+
+  private func remains(below key: StorageKey, _ folders: Folders, uploads: Bool) async throws -> [StorageEntry]? {
+    guard folders.hasRemains() else { return nil }
+    return try await process.call(.storage, "list what else there is") {
+      let others = try state.foreign.keys.filter { $0.hasPrefix(key.path + "/") }.sorted().map { path in
+        path.hasSuffix(StorageState.link)
+          ? StorageEntry.foreign(path)
+          : .file(StoredFile(key: try StorageKey(path.split(separator: "/").map(String.init)), size: 1, modified: 0))
+      }
+      return (uploads ? state.unfinished(below: key.path).map(StorageEntry.unfinished) : []) + others
+    }
+  }
+
+  func discard(_ upload: UnfinishedUpload) async throws {
+    try await process.call(.storage, "discard an upload", writes: true) {
+      CollectionChecker.discards(upload, process)
+      state.end(upload.id)
     }
   }
 
@@ -122,10 +193,17 @@ struct SimulatedStorage: ExternalStorage {
 private final class Folders: @unchecked Sendable {
   // Unchecked: the scheduler keeps everything on one thread.
   private var rest: ArraySlice<String>
+  private var hasEnded = false
 
   init(_ all: [String]) { rest = all[...] }
 
   func next() -> String? { rest.popFirst() }
+
+  /// Whether the page after the last is still to come: once.
+  func hasRemains() -> Bool {
+    defer { hasEnded = true }
+    return !hasEnded
+  }
 }
 
 /// The bytes once, then the end.
@@ -145,22 +223,32 @@ final class SimulatedUpload: StorageUpload, @unchecked Sendable {
   // Unchecked: the scheduler keeps everything on one thread.
   private let process: SimulatedProcess
   private let path: String
+  /// The store's name for it.
+  private let id: String
   private var bytes: [UInt8] = []
   private var isOpen = true
 
-  init(process: SimulatedProcess, path: String) {
+  init(process: SimulatedProcess, key: StorageKey) {
     self.process = process
-    self.path = path
+    path = key.path
+    id = process.world.storage.begin(key, in: process.world)
     process.conduct.open += 1
   }
 
   private func close() {
-    if isOpen { process.conduct.open -= 1 }
+    if isOpen {
+      process.conduct.open -= 1
+      // Whoever is dead leaves it there.
+      if !process.isDead { process.world.storage.end(id) }
+    }
     isOpen = false
   }
 
   func write(_ chunk: [UInt8]) async throws {
-    try await process.call(.storage, "write a chunk") { bytes += chunk }
+    try await process.call(.storage, "write a chunk") {
+      bytes += chunk
+      process.world.storage.note(bytes.count, of: id, in: process.world)
+    }
   }
 
   func written() async -> WrittenFile { StreamDigest.of(bytes) }

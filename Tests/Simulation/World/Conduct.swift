@@ -27,6 +27,9 @@ struct Conduct {
   /// began.
   var withdrawn: [String: Int] = [:]
   var available: [String: ClosedRange<Int>] = [:]
+  /// Large files that arrived in a registry, and those that it noted.
+  var sentLarge = 0
+  var notedLarge = 0
   /// Files of models and runs that it finished in storage and in registries, and those that it told of.
   var stored = 0
   var sent = 0
@@ -46,4 +49,11 @@ struct Conduct {
   var pauses: [Duration] = []
   /// How often it read which names are given.
   var nameReadings = 0
+  /// Exports that nobody knew of when it claimed one for the same version.
+  var forgotten: [MemoryState.ClaimKey: String] = [:]
+  /// What it found in the marketplace when it no longer held the lock of its model, made from exports that it knew to be
+  /// damaged.
+  var unguarded: Set<String> = []
+  /// Whether a stored file ended early for it, and nothing said so.
+  var hasReadShort = false
 }

@@ -11,6 +11,8 @@ extension World {
     guard plan.diesOnceIn > 0 || plan.failsOnceIn > 0 else { return }
     if apart.once(in: 4) { overwriteHalfExported() }
     if yard.once(in: 4) { exchangeManifest() }
+    if attic.once(in: 4) { replaceHalfExported() }
+    if attic.once(in: 2) { changeHalfImported() }
     if let alias = plan.alias { changeAgain(alias) }
     if yard.once(in: 6) { leaveAlias() }
     if plan.kind == .long, !memory.uploads.isEmpty, apart.once(in: 2) { spoilHalfImported() }
@@ -66,6 +68,62 @@ extension World {
     count("half export written over")
     overwriteFiles(
       of: version(identity.workspace.text, identity.model.text, identity.version, created: identity.created))
+  }
+
+  /// Versions that no event tells of are described otherwise in the marketplace, or have other tags, by hand; or the export
+  /// that one was made from rots.
+  private func changeHalfImported() {
+    let told = Set(
+      checker.workspaces.values.flatMap(\.models.values).flatMap { model in
+        model.versions.values.compactMap(\.live?.number).map { "\(model.marketplaceName ?? "") v\($0)" }
+      })
+    for (name, model) in marketplace.models.sorted(by: { $0.key < $1.key }) {
+      for version in model.all where version.tags["marketplace.source_key"] != nil {
+        guard !told.contains("\(name.text) v\(version.version)"), attic.once(in: 2) else { continue }
+        if attic.once(in: 3) {
+          rotSource(of: version)
+          continue
+        }
+        count("half import changed by hand")
+        note("by hand: \(name.text) v\(version.version) described and tagged otherwise")
+        // By these it is known.
+        let fixed = ["marketplace.source_key", "marketplace.export_id"]
+        let tag = attic.pick(version.tags.filter { !fixed.contains($0.key) })
+        let (isDescribed, isTagged) = [(true, true), (true, false), (false, true)][attic.below(3)]
+        marketplace.change(name.text) { model in
+          if isDescribed { model.versions[version.version]?.description = "by hand" }
+          guard isTagged, let tag else { return }
+          let others = version.tags.filter { $0.key != tag.key }
+          model.versions[version.version]?.tags = others + (attic.once(in: 2) ? [Tag(tag.key, "by hand")] : [])
+        }
+      }
+    }
+  }
+
+  private func rotSource(of version: ModelVersion) {
+    let id = version.tags["marketplace.export_id"] ?? ""
+    let workspace = version.tags["marketplace.source.workspace"] ?? ""
+    guard let folder = checker.workspaces[workspace]?.folders[id], let path = attic.pick(storage.below(folder)) else {
+      return
+    }
+    count("half import spoiled")
+    rot(path)
+  }
+
+  /// A registry is restored from a backup, and gives the number of a version again of which a copy lies in a folder.
+  private func replaceHalfExported() {
+    let claims = memory.claims.sorted { $0.value < $1.value }.filter { claim in
+      checker.workspaces[claim.key.identity.workspace.text]?.exports[claim.value] == nil
+    }
+    guard let identity = attic.pick(claims)?.key.identity,
+      let (registry, version) = version(
+        identity.workspace.text, identity.model.text, identity.version, created: identity.created),
+      registry.models[ByteName(version.name)]?.all.last?.version == version.version
+    else { return }
+    count("half export replaced")
+    forgetNewest(of: ByteName(version.name), in: registry)
+    addVersion(to: version.name, in: registry)
+    promote(version.version, of: version.name, in: registry)
   }
 
   /// A manifest that no event names yet is another export's: that of an earlier attempt or version, if there is one, or

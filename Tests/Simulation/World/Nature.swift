@@ -84,8 +84,29 @@ extension World {
       site.registry.sight = turn == 0 ? dice.pick(Sight.allCases) ?? .ordinary : .ordinary
       if site.registry.sight != .ordinary { count("source \(site.registry.sight)") }
     }
+    for site in sources { lag(site) }
     marketplace.sight = dice.once(in: 25) ? .down : .ordinary
     if marketplace.sight == .down { count("marketplace down") }
+  }
+
+  /// A model or a version that the log knows is left out of listings for once. Where people are at work its model may be
+  /// renamed at the same time, and then nobody can tell which one it is.
+  private func lag(_ site: SourceSite) {
+    site.registry.unlisted = []
+    site.registry.unlistedModels = []
+    guard plan.dayShift == 0, attic.once(in: 5) else { return }
+    let models = (checker.workspaces[site.id.text]?.models ?? [:]).sorted { $0.key < $1.key }.map(\.value).filter {
+      $0.isAlive && site.registry.models[ByteName($0.name)]?.created == $0.created
+    }
+    guard let model = attic.pick(models) else { return }
+    count("left out of listings")
+    note("\(site.id): something of \(model.name) is left out of listings")
+    if attic.once(in: 2) { return site.registry.unlistedModels = [ByteName(model.name)] }
+    let living = model.versions.filter { !$0.value.isDeleted }.keys
+    guard let key = attic.pick(living.sorted { ($0.number, $0.created) < ($1.number, $1.created) }) else { return }
+    site.registry.unlisted = [
+      RegistryState.Place(name: ByteName(model.name), version: key.number, created: key.created)
+    ]
   }
 
   /// The operator changes what counts as promoted, takes workspaces out of the configuration or puts them back, and

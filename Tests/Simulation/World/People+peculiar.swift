@@ -183,6 +183,36 @@ extension World {
     }
   }
 
+  /// A name passes on from night to night: its model is deleted and created again without being promoted, that one gets
+  /// another name while a third takes the first one and is promoted, and at last the second is promoted as well.
+  func passOn() {
+    guard let (site, name, step) = succession else {
+      let site = attic.below(sources.count)
+      guard attic.once(in: 4), let name = attic.pick(sources[site].registry.models.keys.sorted()) else { return }
+      return succession = (site, name.text, 0)
+    }
+    let registry = sources[site].registry
+    let other = "once \(name)"
+    tick()
+    note("\(registry.id) \(name) passes on, step \(step)")
+    succession = step < 2 ? (site, name, step + 1) : nil
+    switch step {
+    case 0:
+      registry.deleteModel(name)
+      tick()
+      _ = registry.createModel(name, at: clock)
+      addVersion(to: name, in: registry, isPromoted: false)
+    case 1:
+      registry.rename(name, to: other, at: clock)
+      tick()
+      _ = registry.createModel(name, at: clock)
+      addVersion(to: name, in: registry, isPromoted: true)
+    default:
+      guard let newest = registry.models[ByteName(other)]?.all.last else { return }
+      promote(newest.version, of: other, in: registry)
+    }
+  }
+
   /// A registry that was restored from a backup gives a number again.
   func forgetNewest(of name: ByteName, in registry: RegistryState) {
     guard let newest = registry.models[name]?.all.last else { return }
@@ -214,15 +244,19 @@ extension World {
     }
   }
 
-  /// A team deletes all its models, one by one, and nothing else. What is left must show that its registry is seen, and
-  /// what was seen of it may be long gone.
+  /// A team deletes all its models, one by one. What is left must show that its registry is seen, and what was seen of it
+  /// may be long gone: where there is the experiment that servers are born with, runs and logged models may go as well.
   func leave(_ index: Int) {
     let registry = sources[index].registry
-    guard !registry.hasVersionsOfNothing else { return }
+    let hasExperiment = registry.experiments["0"]?.name == "Default"
+    guard hasExperiment || !registry.hasVersionsOfNothing else { return }
     note("\(registry.id) is left")
     for name in registry.models.keys.sorted() {
       tick()
       registry.deleteModel(name.text)
     }
+    guard hasExperiment, attic.once(in: 2) else { return }
+    registry.runs = [:]
+    registry.loggedModels = [:]
   }
 }

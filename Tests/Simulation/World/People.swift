@@ -69,7 +69,7 @@ extension World {
   }
 
   /// Trains and registers: a run, a logged model on MLflow 3, files, and a version.
-  private func addVersion(to name: String, in registry: RegistryState) {
+  func addVersion(to name: String, in registry: RegistryState, isPromoted: Bool? = nil) {
     tick()
     let mlmodel = makeMLmodel()
     let files = modelFiles(mlmodel)
@@ -103,7 +103,7 @@ extension World {
     }
     note("\(registry.id) \(name) v\(version.version) registered, \(source)")
     if files["MLmodel"] == nil || source.hasPrefix("s3:") { addTwin(of: version, in: registry) }
-    if dice.once(in: 2) { promote(version.version, of: name, in: registry) }
+    if isPromoted ?? dice.once(in: 2) { promote(version.version, of: name, in: registry) }
   }
 
   /// A pipeline registers two versions in one millisecond, of which the first cannot be exported; both are promoted.
@@ -166,7 +166,7 @@ extension World {
     return run
   }
 
-  private func promote(_ number: Int, of name: String, in registry: RegistryState) {
+  func promote(_ number: Int, of name: String, in registry: RegistryState) {
     move(number, of: name, to: "Production", in: registry)
   }
 

@@ -66,6 +66,10 @@ final class RegistryState {
   /// What `MLmodel` says, by the source of the version.
   var mlmodels: [String: (flavors: [String], signature: [String: String])] = [:]
   var sight: Sight = .ordinary
+  /// Versions that listings leave out, since what they are made from lags behind.
+  var unlisted: Set<Place> = []
+  /// Models that listings leave out likewise.
+  var unlistedModels: Set<ByteName> = []
   /// Whether there was ever a version with neither run nor logged model behind it.
   private(set) var hasVersionsOfNothing = false
   /// When a version under this name last did not exist, for whoever was told so.
@@ -172,6 +176,14 @@ final class RegistryState {
   }
 
   // MARK: As the interface shows it
+
+  /// What a listing has of a model's versions.
+  func listed(_ model: ModelRecord) -> [ModelVersion] {
+    guard !unlisted.isEmpty else { return model.all }
+    return model.all.filter {
+      !unlisted.contains(Place(name: ByteName(model.name), version: $0.version, created: $0.created))
+    }
+  }
 
   func shown(_ model: ModelRecord) -> RegisteredModel {
     RegisteredModel(

@@ -98,6 +98,17 @@ final class SimulatedProcess: @unchecked Sendable {
     }
   }
 
+  /// After something was done that is worth a look when it stays half: where processes die at all, one in so many does.
+  func mayDie(onceIn count: Int) throws {
+    guard isExposed, world.plan.diesOnceIn > 0, world.attic.once(in: count) else { return }
+    world.count("process killed")
+    world.note("\(run.uuidString.prefix(4)) is killed")
+    world.foundAnew = [:]
+    conduct.isBroken = true
+    die()
+    throw ProcessDied()
+  }
+
   private enum Fate { case fine, fails, answerLost, deathBefore, deathAfter }
 
   private func fate(isWrite: Bool) -> Fate {

@@ -1,5 +1,6 @@
 import Foundation
 import Marketplace
+import Registry
 
 /// Everything outside of the jobs: registries, storage, the log, what lies beside it, and time.
 final class World: @unchecked Sendable {
@@ -13,8 +14,12 @@ final class World: @unchecked Sendable {
   var apart: Dice
   /// For what collects what nobody needs.
   var yard: Dice
+  /// For what came last.
+  var attic: Dice
   /// Whether the store is cleared now and then, and at the end.
   let isCleared: Bool
+  /// How names in the marketplace are made.
+  let template: String
   /// Our clock, in milliseconds since 1970. It never stands still.
   var clock: Int64 = 1_767_225_600_000
   /// What has happened: changes by people, and calls of a port.
@@ -47,6 +52,12 @@ final class World: @unchecked Sendable {
   var late: [() -> Void] = []
   /// Runs and logged models of the marketplace that such requests made.
   var arrivedLate: Set<String> = []
+  /// Exports whose claim was lost before any event named them, by what they were claimed for.
+  var forgotten: [MemoryState.ClaimKey: String] = [:]
+  /// A model of a source whose name is to pass on, and how far that has come.
+  var succession: (site: Int, name: String, step: Int)?
+  /// The model of the marketplace of which a process has just changed what is promoted.
+  var promoting: ByteName?
   /// Processes at work.
   var running: [SimulatedProcess] = []
   var trace: ((String) -> Void)?
@@ -57,8 +68,35 @@ final class World: @unchecked Sendable {
     aside = Dice(plan.seed ^ 0xa51d_e000)
     apart = Dice(plan.seed ^ 0xa9a2_7000)
     yard = Dice(plan.seed ^ 0x9a2d_0000)
+    attic = Dice(plan.seed ^ 0xa771_c000)
     isCleared = yard.once(in: 3)
     marketplace = RegistryState(id: "marketplace", major: plan.marketplaceMajor)
+    template =
+      ["{workspace}.{model}", "{workspace}.{model}", "{workspace}-{model}", "m {model}.{workspace}"][attic.below(4)]
+    // Somebody has an experiment there already that is called as the first workspace's would be.
+    if attic.once(in: 3) {
+      marketplace.experiments[Self.ownExperiment] = Experiment(id: Self.ownExperiment, name: "ws0/Default")
+    }
+  }
+
+  /// The id of an experiment that somebody else made in the marketplace.
+  static let ownExperiment = "own"
+
+  /// What a model is to be called in the marketplace.
+  func marketplaceName(_ workspace: WorkspaceID, _ model: String) -> String {
+    template.replacing("{workspace}", with: workspace.text, maxReplacements: 1)
+      .replacing("{model}", with: model, maxReplacements: 1)
+  }
+
+  /// The template as the configuration has it. One without both names, or with one twice, is refused.
+  func nameTemplate() -> NameTemplate {
+    let wrong = ["{model}", "{workspace}", "model", "{workspace}.{model}.{model}", "{workspace}{workspace}{model}"]
+    if let text = attic.pick(wrong), (try? NameTemplate(text)) != nil {
+      violated("J5", "'\(text)' is taken for a template")
+    }
+    if let known = try? NameTemplate(template) { return known }
+    violated("J5", "'\(template)' is refused")
+    return .standard
   }
 
   /// One step further in time.
