@@ -20,12 +20,19 @@ struct GuardChecker {
       // What was given up before it began, or by itself, it knows of for sure.
       let givenUp = tags["marketplace.export_id"].flatMap { workspace.givenUp[$0] }
       let isKnown = givenUp.map { $0.at < process.began || $0.by == process.run } ?? false
-      if holds || !isKnown {
+      // A version under a name that the model does not have is nobody's, and goes without a question.
+      let isElsewhere = id.contains(" v") && !isNamed(id, workspace.models[parts[1]]?.marketplaceName)
+      if holds || !isKnown || isElsewhere {
         process.conduct.unguarded.remove(id)
       } else {
         process.conduct.unguarded.insert(id)
       }
     }
+  }
+
+  private func isNamed(_ version: String, _ name: String?) -> Bool {
+    guard let name, let end = version.range(of: " v", options: .backwards) else { return false }
+    return ByteName(String(version[..<end.lowerBound])) == ByteName(name)
   }
 
   /// A process removes something.
