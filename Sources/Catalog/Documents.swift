@@ -103,3 +103,28 @@ public struct ExplanationDocument: Encodable, Sendable {
     events = explanation.events.map { HistoryDocument($0) }
   }
 }
+
+/// What the catalog says of one model otherwise than before, for programs.
+public struct ChangeDocument: Encodable, Sendable {
+  var workspace, model: String
+  var name, marketplace_name: String?
+  var change: String
+  var fields: [Field]
+  var events: [HistoryDocument]
+
+  struct Field: Encodable, Sendable {
+    var field: String
+    var before, after: String?
+  }
+
+  /// What a change says.
+  public init(_ change: CatalogChange) {
+    workspace = change.workspace
+    model = change.model.uuidString.lowercased()
+    name = change.name
+    marketplace_name = change.marketplaceName
+    self.change = change.kind.rawValue
+    fields = change.fields.map { Field(field: $0.name, before: $0.before, after: $0.after) }
+    events = change.events.map { HistoryDocument($0) }
+  }
+}

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Text from registries, for people to look at.
 public enum Printable {
   /// The text without what could move a terminal's cursor, forge a line of a log, or turn a page's text round: such
@@ -21,5 +23,13 @@ public enum Printable {
       }
     }
     return result
+  }
+
+  /// `4.2 MB`; decimal, as storage is sold and as MLflow shows it.
+  public static func bytes(_ count: Int64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB", "PB"]
+    var (value, unit) = (Double(count), 0)
+    while value >= 999.5, unit < units.count - 1 { (value, unit) = (value / 1_000, unit + 1) }
+    return String(format: "%.\(unit == 0 || value >= 100 ? 0 : 1)f", value) + " \(units[unit])"
   }
 }

@@ -98,12 +98,7 @@ struct Layout {
 /// How numbers and times are written on pages.
 enum Words {
   /// `4.2 MB`; decimal, as storage is sold.
-  static func bytes(_ count: Int64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB", "PB"]
-    var (value, unit) = (Double(count), 0)
-    while value >= 999.5, unit < units.count - 1 { (value, unit) = (value / 1_000, unit + 1) }
-    return String(format: "%.\(unit == 0 || value >= 100 ? 0 : 1)f", value) + " \(units[unit])"
-  }
+  static func bytes(_ count: Int64) -> String { Printable.bytes(count) }
 
   /// `2026-11-23 09:14`, in UTC.
   static func time(_ time: Timestamp) -> String { String(time.rfc3339.prefix(16)).replacing("T", with: " ") }

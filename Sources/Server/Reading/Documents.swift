@@ -155,20 +155,7 @@ struct ChangesDocument: Encodable {
   var changes: [One]?
   /// The positions that were compared.
   var from, to: Int64?
-  var changed: [Changed]?
-
-  struct Changed: Encodable {
-    var workspace, model: String
-    var name, marketplace_name: String?
-    var change: String
-    var fields: [Field]
-    var events: [HistoryDocument]
-  }
-
-  struct Field: Encodable {
-    var field: String
-    var before, after: String?
-  }
+  var changed: [ChangeDocument]?
 
   struct One: Encodable {
     var workspace, model: String
@@ -186,13 +173,7 @@ struct ChangesDocument: Encodable {
       return
     }
     (from, to) = (comparison.from, comparison.to)
-    changed = comparison.changes.map { change in
-      Changed(
-        workspace: change.workspace, model: change.model.uuidString.lowercased(), name: change.name,
-        marketplace_name: change.marketplaceName, change: change.kind.rawValue,
-        fields: change.fields.map { Field(field: $0.name, before: $0.before, after: $0.after) },
-        events: change.events.map { HistoryDocument($0) })
-    }
+    changed = comparison.changes.map { ChangeDocument($0) }
   }
 }
 

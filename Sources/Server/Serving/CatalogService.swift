@@ -1,3 +1,4 @@
+import Foundation
 public import Hummingbird
 import HummingbirdCore
 public import Logging
@@ -85,7 +86,7 @@ public struct CatalogService: Sendable {
       try await ServiceGroup(configuration: group).run()
     } catch let error as IOError {
       throw ServiceError(
-        "\(configuration.host):\(configuration.port) cannot be listened on: \(error.description). Another service may be there; "
+        "\(configuration.host):\(configuration.port) cannot be listened on: \(String(cString: strerror(error.errnoCode))). Another service may be there; "
           + "'--listen' names another address.")
     }
   }

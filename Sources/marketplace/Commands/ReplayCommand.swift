@@ -120,20 +120,7 @@ struct ReplayCommand: AsyncParsableCommand {
   private struct Changes: Encodable {
     var schema = "marketplace.replay.diff/1"
     var from, to: Int64
-    var changes: [Change]
-
-    struct Change: Encodable {
-      var workspace, model: String
-      var name, marketplace_name: String?
-      var change: String
-      var fields: [Field]
-      var events: [HistoryDocument]
-    }
-
-    struct Field: Encodable {
-      var field: String
-      var before, after: String?
-    }
+    var changes: [ChangeDocument]
   }
 
   private func tellChanges(_ settings: Settings) async throws {
@@ -152,16 +139,7 @@ struct ReplayCommand: AsyncParsableCommand {
     }
     switch options.output {
     case .json:
-      try JSONOutput.print(
-        Changes(
-          from: from, to: to,
-          changes: changes.map { change in
-            .init(
-              workspace: change.workspace, model: change.model.uuidString.lowercased(), name: change.name,
-              marketplace_name: change.marketplaceName, change: change.kind.rawValue,
-              fields: change.fields.map { .init(field: $0.name, before: $0.before, after: $0.after) },
-              events: change.events.map { HistoryDocument($0) })
-          }))
+      try JSONOutput.print(Changes(from: from, to: to, changes: changes.map { ChangeDocument($0) }))
     case .table:
       Console.data("  from position \(from) to \(to): \(Sentence.count(changes.count, "model")) of the catalog changed")
       for change in changes { Self.tell(change) }

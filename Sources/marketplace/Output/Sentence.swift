@@ -5,17 +5,7 @@ import Postgres
 /// How numbers, times and names are written for people.
 enum Sentence {
   /// `4.2 MB`; decimal, as storage is sold and as MLflow shows it.
-  static func bytes(_ count: Int64) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB", "PB"]
-    var value = Double(count)
-    var unit = 0
-    while value >= 999.5, unit < units.count - 1 {
-      value /= 1_000
-      unit += 1
-    }
-    let digits = unit == 0 || value >= 100 ? 0 : 1
-    return "\(String(format: "%.\(digits)f", value)) \(units[unit])"
-  }
+  static func bytes(_ count: Int64) -> String { Printable.bytes(count) }
 
   /// `1 model`, `3 models`.
   static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

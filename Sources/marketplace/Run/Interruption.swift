@@ -6,13 +6,12 @@ import Synchronization
 /// Either way what is recorded is consistent, and the next run goes on from there.
 final class Interruption: Sendable {
   private let signal = Mutex<Int32?>(nil)
-  private let arrivals: AsyncStream<Void>
-  private let arrival: AsyncStream<Void>.Continuation
+  /// How soon a wait notices one, in milliseconds.
+  private static let noticeMilliseconds: Int64 = 50
 
   /// Begins to listen, and returns once it hears: a source is registered by a thread of its own, and a signal that
   /// comes before would be lost.
   init() {
-    (arrivals, arrival) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     let isHeard = DispatchSemaphore(value: 0)
     // Of the global queues a machine with one processor has one thread, which may be the one that waits here: it would
     // take a second until another is begun.
@@ -36,13 +35,11 @@ final class Interruption: Sendable {
     signal.withLock { $0 }.map { $0 == SIGTERM ? .terminated : .interrupted }
   }
 
-  /// Waits, or until one arrives.
+  /// Waits, or until one has arrived.
   func wait(for duration: Duration) async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { try? await Task.sleep(for: duration) }
-      group.addTask { [arrivals] in for await _ in arrivals { return } }
-      await group.next()
-      group.cancelAll()
+    let end = ContinuousClock.now + duration
+    while !isStopping, !Task.isCancelled, ContinuousClock.now < end {
+      try? await Task.sleep(for: min(end - ContinuousClock.now, .milliseconds(Self.noticeMilliseconds)))
     }
   }
 
@@ -53,6 +50,5 @@ final class Interruption: Sendable {
     }
     if isSecond { exit((number == SIGTERM ? ExitStatus.terminated : .interrupted).rawValue) }
     Console.write("\n  finishing what is begun; once more stops at once\n")
-    arrival.yield()
   }
 }
