@@ -1,5 +1,6 @@
 import Foundation
 import NIOHTTP1
+import TestSupport
 import Testing
 
 @testable import Registry
@@ -14,7 +15,7 @@ struct MLflowArtifactTests {
       "data/deep/er/ünïcødé 模型.bin": [0, 255, 10, 13], "100%.txt": [4], "q?x;y:z.txt": [5],
       "back\\slash": [6], "~tilde'quote\"": [7], "caf\u{e9}": [8], "big": [],
     ]
-    files["big"] = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    files["big"] = patternedBytes(300_000)
     let (run, source, location) = try await registry.someFiles(files)
     let listed = try await registry.artifacts(at: location)
     #expect(listed.map(\.path) == files.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })

@@ -1,6 +1,7 @@
 import Foundation
 import NIOHTTP1
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Registry
@@ -10,9 +11,7 @@ private struct ServedFile: Sendable {
   var content: [UInt8]
   var tag = "\"one\""
 
-  static func make(_ count: Int, seed: Int = 7) -> Self {
-    Self(content: (0..<count).map { UInt8(truncatingIfNeeded: $0 &* seed &+ $0 >> 8) })
-  }
+  static func make(_ count: Int, seed: UInt8 = 7) -> Self { Self(content: patternedBytes(count, seed: seed)) }
 
   /// As RFC 9110 has it, `If-Range` heeded.
   func answer(_ request: ScriptedRequest) -> ScriptedAnswer {

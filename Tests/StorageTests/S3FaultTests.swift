@@ -37,8 +37,6 @@ struct S3FaultTests {
     }
   }
 
-  private func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 131 &+ $0 / 977) } }
-
   @Test("a download that breaks is taken up where it broke", arguments: S3Server.available)
   func resume(_ server: S3Server) async throws {
     try await with(
@@ -48,7 +46,7 @@ struct S3FaultTests {
       }
     ) { storage, proxy in
       let key = try StorageKey(["large"])
-      let whole = bytes(5_000_000)
+      let whole = patternedBytes(5_000_000)
       try await storage.write(whole, at: key)
       #expect(try await storage.bytes(of: key) == whole)
       let ranges = proxy.requests.compactMap { $0.headers.first(name: "range") }
@@ -64,7 +62,7 @@ struct S3FaultTests {
     try await with(server, script: { request, _ in request.method == .GET ? .cut(after: 600_000) : .none }) {
       storage, _ in
       let key = try StorageKey(["large"])
-      try await storage.write(bytes(2_000_000), at: key)
+      try await storage.write(patternedBytes(2_000_000), at: key)
       var iterator = try await storage.read(key).makeAsyncIterator()
       _ = try await iterator.next()
       try await storage.write(Array(repeating: 9, count: 2_000_000), at: key)
@@ -78,7 +76,7 @@ struct S3FaultTests {
     try await with(server, script: { request, _ in request.method == .GET ? .cut(after: 0) : .none }) {
       storage, proxy in
       let key = try StorageKey(["large"])
-      try await storage.write(bytes(100_000), at: key)
+      try await storage.write(patternedBytes(100_000), at: key)
       #expect(try await refusal { _ = try await storage.bytes(of: key) } == .unreachable)
       #expect(proxy.requests.count { $0.method == .GET } == StoragePolicy().attemptsMax)
     }
@@ -99,7 +97,7 @@ struct S3FaultTests {
       }
     ) { storage, _ in
       let key = try StorageKey(["exports", "model.pkl"])
-      let whole = bytes(12_000_000)
+      let whole = patternedBytes(12_000_000)
       try await storage.write(whole, at: key)
       #expect(try await storage.readBack(key) == StreamDigest.of(whole))
       #expect(try await storage.files(below: StorageKey(["exports"])).map(\.size) == [12_000_000])
@@ -117,7 +115,7 @@ struct S3FaultTests {
       }
     ) { storage, _ in
       let key = try StorageKey(["exports", "model.pkl"])
-      let whole = bytes(6_000_000)
+      let whole = patternedBytes(6_000_000)
       #expect(try await storage.write(whole, at: key) == StreamDigest.of(whole))
       #expect(try await storage.readBack(key) == StreamDigest.of(whole))
     }
@@ -135,7 +133,7 @@ struct S3FaultTests {
       }
     ) { storage, _ in
       let key = try StorageKey(["exports", "model.pkl"])
-      let whole = bytes(6_000_000)
+      let whole = patternedBytes(6_000_000)
       try await storage.write(whole, at: key)
       #expect(count.value == 3)
       #expect(try await storage.readBack(key) == StreamDigest.of(whole))

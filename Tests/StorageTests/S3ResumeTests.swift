@@ -15,7 +15,7 @@ struct S3ResumeTests {
   init() throws {
     key = try StorageKey(["exports", "w", "file.bin"])
     // Three parts and a little more, no two alike.
-    all = (0..<3 * Self.partBytes + 77).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 16) }
+    all = patternedBytes(3 * Self.partBytes + 77)
     origin = UploadOrigin(tag: "\"one\"", size: Int64(all.count))
   }
 

@@ -93,7 +93,7 @@ struct S3ServerTests {
       configuration.copyBytesMax = 5 * 1_048_576
       configuration.partBytesFirst = 5 * 1_048_576
     }
-    let whole = (0..<12_000_000).map { UInt8(truncatingIfNeeded: $0 / 1_000) }
+    let whole = patternedBytes(12_000_000)
     let source = try StorageKey(["one +%ü"])
     let copy = try StorageKey(["two"])
     let written = try await storage.write(whole, at: source)

@@ -15,7 +15,7 @@ struct ImportResumeTests {
   static let bytes = Int(UploadNotes.bytesMax) + 1
 
   private static func content(_ name: String) -> [UInt8] {
-    TestWorld.bytes(bytes, seed: UInt8(name.utf8.reduce(0) { ($0 + Int($1)) % 256 }))
+    patternedBytes(bytes, seed: UInt8(name.utf8.reduce(0) { ($0 + Int($1)) % 256 }))
   }
 
   /// A world with the model exported, its import having died within its files, and the files that had arrived by then.

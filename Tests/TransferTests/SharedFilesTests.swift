@@ -34,8 +34,8 @@ struct SharedFilesTests {
     arguments: S3Server.available)
   func nothingSent(_ server: S3Server) async throws {
     var world = try await TestWorld.make("dev01")
-    let large = TestWorld.bytes(Self.largeBytes)
-    let small = TestWorld.bytes(1_000_000, seed: 5)
+    let large = patternedBytes(Self.largeBytes)
+    let small = patternedBytes(1_000_000, seed: 5)
     try await FaultyProxy.with(server.url, { _, _ in .none }) { proxy in
       world.storage = try await server.storage { $0.endpoint = proxy.url }
       try await world.train("m", [("large.bin", large), ("small.bin", small)])
@@ -65,7 +65,7 @@ struct SharedFilesTests {
   @Test("in a folder both versions share the file's one place on the disk")
   func linked() async throws {
     let world = try await TestWorld.make(in: .file)
-    let large = TestWorld.bytes(Self.largeBytes)
+    let large = patternedBytes(Self.largeBytes)
     for _ in 1...2 {
       try await world.train("m", [("large.bin", large), ("small.bin", Array(large.prefix(200_000)))])
       #expect(try await world.sync([.observe, .export]).count(.exported) == 1)
@@ -91,7 +91,7 @@ struct SharedFilesTests {
     arguments: ExportStore.available, [0, 6_000_000, largeBytes - 1])
   func sameSize(_ store: ExportStore, at place: Int) async throws {
     var world = try await TestWorld.make(in: store)
-    var large = TestWorld.bytes(Self.largeBytes)
+    var large = patternedBytes(Self.largeBytes)
     try await world.train("m", [("large.bin", large)])
     _ = try await world.sync([.observe, .export])
     large[place] ^= 1
@@ -111,8 +111,8 @@ struct SharedFilesTests {
     arguments: ExportStore.available, [0, 19_999_999, -1])
   func rotten(_ store: ExportStore, at place: Int) async throws {
     var world = try await TestWorld.make(in: store)
-    let large = TestWorld.bytes(Self.largeBytes)
-    let small = TestWorld.bytes(300_000, seed: 9)
+    let large = patternedBytes(Self.largeBytes)
+    let small = patternedBytes(300_000, seed: 9)
     try await world.train("m", [("large.bin", large), ("small.bin", small)])
     _ = try await world.sync([.observe, .export])
     let first = try await world.export("m")
@@ -143,7 +143,7 @@ struct SharedFilesTests {
   @Test("an export that was cut off goes on with what it had copied")
   func resumed() async throws {
     var world = try await TestWorld.make(in: .file)
-    let large = TestWorld.bytes(Self.largeBytes)
+    let large = patternedBytes(Self.largeBytes)
     try await world.train("m", [("large.bin", large)])
     _ = try await world.sync([.observe, .export])
     try await world.train("m", [("large.bin", large)])

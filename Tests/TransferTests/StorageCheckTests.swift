@@ -62,10 +62,10 @@ struct StorageCheckTests {
     try await world.train(
       "whole",
       [
-        ("a.bin", TestWorld.bytes(3_000)), ("b.bin", TestWorld.bytes(3_000, seed: 1)),
-        ("c.bin", TestWorld.bytes(2_000, seed: 2)), ("none.bin", []),
+        ("a.bin", patternedBytes(3_000)), ("b.bin", patternedBytes(3_000, seed: 1)),
+        ("c.bin", patternedBytes(2_000, seed: 2)), ("none.bin", []),
       ])
-    try await world.train("other", [("a.bin", TestWorld.bytes(3_000))])
+    try await world.train("other", [("a.bin", patternedBytes(3_000))])
     #expect(try await world.sync([.observe, .export]).count(.exported) == 2)
     return world
   }

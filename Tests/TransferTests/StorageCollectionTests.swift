@@ -28,8 +28,8 @@ struct StorageCollectionTests {
 
   private func leftovers(in store: ExportStore) async throws -> Leftovers {
     let world = try await TestWorld.make(in: store)
-    try await world.train("m", [("a.bin", TestWorld.bytes(3_000))])
-    try await world.train("rotten", [("a.bin", TestWorld.bytes(3_000))])
+    try await world.train("m", [("a.bin", patternedBytes(3_000))])
+    try await world.train("rotten", [("a.bin", patternedBytes(3_000))])
     _ = try await world.sync([.observe, .export])
     let given = try await world.export("rotten")
     try await world.put([1], at: world.key(of: "a.bin", in: given))
@@ -44,7 +44,7 @@ struct StorageCollectionTests {
     let place = try await ExportFolder(uri: world.export("m").uri, in: world.storage).key
     let upload = try await world.storage.upload(to: place.appending("late.bin"))
     // An upload to S3 shows once its first part has been begun.
-    for _ in 0..<10 { try await upload.write(TestWorld.bytes(1_048_576)) }
+    for _ in 0..<10 { try await upload.write(patternedBytes(1_048_576)) }
     let live = [try await world.export("m"), try await world.export("rotten")]
     return Leftovers(
       world: world, orphan: orphan.path, givenUp: try ExportFolder(uri: given.uri, in: world.storage).key.path,
@@ -144,7 +144,7 @@ struct StorageCollectionTests {
     let world = try await TestWorld.make(in: .file)
     try await world.train("other", [])
     _ = try await world.sync([.observe, .export])
-    try await world.train("m", [("a.bin", TestWorld.bytes(2_000_000))])
+    try await world.train("m", [("a.bin", patternedBytes(2_000_000))])
     _ = try await world.sync(.observe)
     let state = try await world.state()
     let due = try #require(state.exportsDue(now: world.clock.now(), retryFailed: true).first)
@@ -262,12 +262,12 @@ struct StorageCollectionTests {
   @Test("keeps superseded exports, those of a workspace that is gone, and one given up without a successor")
   func kept() async throws {
     let world = try await TestWorld.make(in: .file)
-    for number in 1...2 { try await world.train("m", [("a.bin", TestWorld.bytes(3_000, seed: UInt8(number)))]) }
+    for number in 1...2 { try await world.train("m", [("a.bin", patternedBytes(3_000, seed: UInt8(number)))]) }
     try await world.mlflow().promote("m", 1)
     try await world.mlflow().shelve("m", 2)
     _ = try await world.sync([.observe, .export])
     try await world.mlflow().promote("m", 2)
-    try await world.train("lonely", [("a.bin", TestWorld.bytes(3_000))])
+    try await world.train("lonely", [("a.bin", patternedBytes(3_000))])
     _ = try await world.sync([.observe, .export])
     try await world.put([1], at: world.key(of: "a.bin", in: world.export("lonely")))
     _ = try await CheckJob(

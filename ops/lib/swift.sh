@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # How the package is built here: one set of flags for every script, so that nothing is compiled twice. Without debug
 # information a build takes half the time. The index stays on: without it SwiftPM 6.3 cannot build test targets on Linux.
-SWIFT_FLAGS=(-Xswiftc -gnone)
+SWIFT_FLAGS=(-debug-info-format none)
 # Test targets that need neither PostgreSQL nor MLflow.
 UNIT_TEST_TARGETS='^(MarketplaceTests|StorageTests|RegistryTests)\.'
 
