@@ -19,6 +19,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
@@ -82,13 +83,20 @@ let package = Package(
     .target(name: "Audit", dependencies: ["Ledger", "Postgres", "Storage", "Transparency"], swiftSettings: strict),
     .target(name: "Catalog", dependencies: ["Postgres"], swiftSettings: strict),
     .target(
+      name: "Access",
+      dependencies: ["Ledger", "Marketplace", "Postgres", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
+    .target(
       name: "Server",
       dependencies: [
-        "Catalog", "Ledger", "Postgres", .product(name: "Crypto", package: "swift-crypto"),
+        "Access", "Catalog", "Ledger", "Marketplace", "Postgres", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
@@ -102,7 +110,8 @@ let package = Package(
     .executableTarget(
       name: "marketplace",
       dependencies: [
-        "Artifacts", "Audit", "Catalog", "Lakehouse", "Ledger", "Marketplace", "Postgres", "Registry", "Server",
+        "Access", "Artifacts", "Audit", "Catalog", "Lakehouse", "Ledger", "Marketplace", "Postgres", "Registry",
+        "Server",
         "Storage", "Transfer", "Transparency", "Verifier",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -196,7 +205,7 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "Catalog", "Ledger", "Postgres", "Server", "TestSupport",
+        "Access", "Catalog", "Ledger", "Marketplace", "Postgres", "Server", "TestSupport",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdTesting", package: "hummingbird"),

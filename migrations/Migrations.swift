@@ -65,5 +65,6 @@ public enum Migrations {
     Migration("m0030-own-types", PackageResources.m0030_own_types_sql),
     Migration("m0031-workspace-first", PackageResources.m0031_workspace_first_sql),
     Migration("m0032-seal-times", PackageResources.m0032_seal_times_sql),
+    Migration("m0033-access", PackageResources.m0033_access_sql),
   ]
 }

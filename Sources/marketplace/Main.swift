@@ -56,7 +56,8 @@ struct MarketplaceCommand: AsyncParsableCommand {
       InitCommand.self, MigrateCommand.self, DoctorCommand.self, SyncCommand.self, ObserveCommand.self,
       ExportCommand.self, ImportCommand.self, StatusCommand.self, WorkspaceCommand.self, CatalogCommand.self,
       EventsCommand.self, ReplayCommand.self, ProjectionsCommand.self, CheckCommand.self, StorageCommand.self,
-      AuditCommand.self, PublishCommand.self, ServeCommand.self, DatabaseCommand.self, CompletionCommand.self,
+      AuditCommand.self, PublishCommand.self, ServeCommand.self, TokenCommand.self, DatabaseCommand.self,
+      CompletionCommand.self,
     ])
 }
 

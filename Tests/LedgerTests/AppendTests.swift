@@ -48,6 +48,7 @@ import Testing
       _ = try await test.ledger.append([event, happened("b")], to: "dev01", run: UUID())
       event.occurredAt = .init(milliseconds: 1)
       event.cause = EventReference(workspace: "dev01", sequence: 2)
+      try await test.sql("SELECT ledger.grant_append('somebody', '*', '')")
       #expect(try await test.ledger.append([event], to: "dev01", as: "somebody").replayed == 1)
     }
   }
@@ -169,6 +170,7 @@ import Testing
         stream: "model/ü", id: UUID(), type: "Happened", typeVersion: 2,
         occurredAt: .init(microseconds: 1_700_000_000_123_456), data: data,
         cause: EventReference(workspace: "dev01", sequence: 1))
+      try await test.sql("SELECT ledger.grant_append('somebody else', '*', '')")
       for events in [[event], [event, happened("b")]] {
         _ = try await test.ledger.append(events, to: "dev01", run: run, as: "somebody else")
       }

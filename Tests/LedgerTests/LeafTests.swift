@@ -123,6 +123,7 @@ private struct Vector: Decodable {
       events[0].occurredAt = Timestamp(microseconds: -62_135_596_800_000_000)
       events[1].occurredAt = Timestamp(microseconds: 253_402_300_799_999_999)
       events[2].occurredAt = Timestamp(microseconds: -1)
+      try await test.sql("SELECT ledger.grant_append('Jörg \"x\" \\', '*', '')")
       _ = try await test.ledger.append(events, to: "dev01", run: UUID(), as: "Jörg \"x\" \\")
       _ = try await test.ledger.append(
         [happened(cause: EventReference(workspace: "dev01", sequence: 2))], to: "0-9")

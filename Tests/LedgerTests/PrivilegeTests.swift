@@ -42,6 +42,13 @@ import Testing
         try await test.sql("SELECT ledger.grant_append('\(name)', '*', '')")
         try await ledger.openWorkspace("dev02")
         #expect(try await ledger.append([moved], to: "dev02").sequences == [1])
+        // Every type is not those that say who may do what: a job makes no tokens.
+        let token = NewEvent(stream: "token/x", id: UUID(), type: "TokenCreated", data: "{}")
+        for events in [[token], [moved, token]] {
+          #expect(try await test.refusal(appending: events, to: "dev02", by: ledger) == .notAllowed)
+        }
+        try await test.sql("SELECT ledger.grant_append('\(name)', 'dev02', 'Token')")
+        #expect(try await ledger.append([token], to: "dev02").sequences == [2])
         try await test.sql("SELECT ledger.revoke_append('\(name)', '*', '')")
         #expect(try await test.refusal(appending: [happened()], to: "dev02", by: ledger) == .notAllowed)
         for statement in [
@@ -81,6 +88,11 @@ import Testing
       }
       #expect(
         try await test.number("SELECT count(*) FROM ledger.event WHERE principal = 'ann@example.org'") == 3)
+      // An owner that speaks for somebody else lends nothing of its own.
+      #expect(
+        try await test.refusal(appending: [happened()], to: "dev01", as: "bob@example.org", by: test.ledger)
+          == .notAllowed)
+      _ = try await test.ledger.append([happened()], to: "dev01", as: "ann@example.org")
     }
   }
 

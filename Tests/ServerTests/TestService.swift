@@ -1,3 +1,4 @@
+import Access
 import Catalog
 import Foundation
 import HTTPTypes
@@ -15,6 +16,10 @@ import TestSupport
 struct TestService {
   let sample: SampleHistory
   let sources: ServiceSources
+  let isCatalogOpen: Bool
+
+  /// The time there: in the middle of the year 2026.
+  static let now = Timestamp(milliseconds: 1_782_000_000_000)
 
   static let files = [
     ServiceSources.ExportedFile(path: "model/MLmodel", size: 812, sha256: String(repeating: "ab", count: 32)),
@@ -33,10 +38,29 @@ struct TestService {
     }
   }
 
-  /// Asks as a browser does, or with `accept`.
-  typealias Client = @Sendable (_ path: String, _ accept: String) async throws -> Reply
+  /// Asks the service.
+  struct Client: Sendable {
+    let client: any TestClientProtocol
 
-  static func with(_ body: @escaping @Sendable (TestService, Client) async throws -> Void) async throws {
+    /// Asks as a browser does, or with `accept`.
+    func callAsFunction(_ path: String, _ accept: String) async throws -> Reply {
+      try await send(.get, path, [.accept: accept])
+    }
+
+    func send(
+      _ method: HTTPRequest.Method, _ path: String, _ headers: HTTPFields = [:], _ body: String? = nil
+    ) async throws -> Reply {
+      try await client.execute(
+        uri: path, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) }
+      ) { response in
+        Reply(status: response.status.code, headers: response.headers, text: String(buffer: response.body))
+      }
+    }
+  }
+
+  static func with(
+    isCatalogOpen: Bool = true, _ body: @escaping @Sendable (TestService, Client) async throws -> Void
+  ) async throws {
     let sample = try await SampleHistory.append()
     let sources = ServiceSources(
       catalog: Catalog(sample.pool), ledger: Ledger(sample.pool),
@@ -47,7 +71,7 @@ struct TestService {
         checkpoint: { "test.example/log\n7\nroot\n" },
         inclusion: { "{\"position\":\($0)}" }), metrics: { "marketplace_up 1\n" }, sealingMetrics: { "" },
       obstacles: { [] })
-    let service = TestService(sample: sample, sources: sources)
+    let service = TestService(sample: sample, sources: sources, isCatalogOpen: isCatalogOpen)
     do {
       try await service.run(body)
     } catch {
@@ -57,17 +81,49 @@ struct TestService {
     await sample.pool.close()
   }
 
+  /// A token, and who shows it.
+  struct Token {
+    let token: AccessToken
+    var fields: HTTPFields { [.authorization: "Bearer \(token.text)", .accept: "application/json"] }
+    var json: HTTPFields { fields.merging([.contentType: "application/json"]) }
+  }
+
+  /// How far a workspace has come.
+  func lastSequence(of workspace: String) async throws -> Int64 { try await sources.ledger.heads()[workspace] ?? 0 }
+
+  /// Makes a token whose principal may append `acme.` types everywhere.
+  func token(
+    _ scopes: Set<Scope>, workspaces: [String] = ["dev01"], principal: String = "acme_nightly",
+    expires: Timestamp = Timestamp(milliseconds: now.milliseconds + 3_600_000)
+  ) async throws -> Token {
+    try await sample.pool.withSession { session in
+      _ = try session.query(
+        "SELECT ledger.register_event_type('acme.Evaluated', 1::smallint, 'A model was evaluated.')")
+      _ = try session.query("SELECT ledger.grant_append($1, '*', 'acme.')", [principal])
+    }
+    let wish = TokenBook.Wish(
+      name: "a test", principal: principal, scopes: scopes, workspaces: workspaces, expires: expires)
+    return Token(token: try await TokenBook(sources.ledger).create(wish))
+  }
+
   private func run(_ body: @escaping @Sendable (TestService, Client) async throws -> Void) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let router = CatalogService(sources, logger: logger, now: { Timestamp(microseconds: 0) }).router()
-    let application = Application(router: router, logger: logger)
+    let tokens = TokenBook(sources.ledger)
+    let guardian = Guardian(
+      isCatalogOpen: isCatalogOpen, caller: { try await tokens.caller(showing: $0, at: Self.now) })
+    let service = CatalogService(sources, guardian: guardian, logger: logger, now: { Self.now })
+    let application = Application(router: service.router(), services: service.services, logger: logger)
     try await application.test(.router) { client in
-      try await body(self) { path, accept in
-        try await client.execute(uri: path, method: .get, headers: [.accept: accept]) { response in
-          Reply(status: response.status.code, headers: response.headers, text: String(buffer: response.body))
-        }
-      }
+      try await body(self, Client(client: client))
     }
+  }
+}
+
+extension HTTPFields {
+  fileprivate func merging(_ others: HTTPFields) -> HTTPFields {
+    var all = self
+    for field in others { all[field.name] = field.value }
+    return all
   }
 }
 

@@ -56,31 +56,35 @@ extension Catalog {
   public func explain(version: Int, of model: ModelReference, asOf: AsOf = .now) async throws -> Explanation? {
     let key: [(any PostgresEncodable)?] = [model.workspace, model.model]
     let condition = "AND workspace = $2 AND model = $3"
-    let versions = try await rows(
+    async let readVersions = rows(
       "version, created, stage, aliases, deleted, current, registered_sequence, registered_at", of: "model_versions",
-      asOf: asOf, "\(condition) ORDER BY version, created", key
-    ).map { try Facts.Version($0) }
-    let exports = try await exportSummary(asOf: asOf, workspace: model.workspace, model: model.model)
-    let imports = try await importSummary(asOf: asOf, workspace: model.workspace, model: model.model)
-    let availability = try await availability(of: model.model, in: model.workspace, asOf: asOf)
+      asOf: asOf, "\(condition) ORDER BY version, created", key)
+    // Each asks the database by itself; none waits for another.
+    async let readExports = exportSummary(asOf: asOf, workspace: model.workspace, model: model.model)
+    async let readImports = importSummary(asOf: asOf, workspace: model.workspace, model: model.model)
+    async let readAvailability = availability(of: model.model, in: model.workspace, asOf: asOf)
+    async let readWorkspaces = workspaces(asOf: asOf)
+    async let stages = stages(of: model.model, in: model.workspace, asOf: asOf)
+    async let production = production(of: model.model, in: model.workspace, asOf: asOf)
+    async let entry = entry(model: model.model, in: model.workspace, asOf: asOf)
+    async let events = history(of: model.model, in: model.workspace, version: version, asOf: asOf)
+    let versions = try await readVersions.map { try Facts.Version($0) }
+    let (exports, imports, availability) = try await (readExports, readImports, readAvailability)
     var wanted = versions.last { $0.number == version }
     // What registered it may have been redacted; what came of it is still known.
     let isKnown =
       exports.contains { $0.version == version } || imports.contains { $0.version == version }
       || availability.contains { $0.version == version }
     if wanted == nil, isKnown { wanted = Facts.Version(number: version) }
-    guard let wanted, let workspace = try await workspaces(asOf: asOf).first(where: { $0.workspace == model.workspace })
+    guard let wanted, let workspace = try await readWorkspaces.first(where: { $0.workspace == model.workspace })
     else { return nil }
     let facts = Facts(
       wanted: wanted, versions: versions, workspace: workspace, ruleSequence: try await ruleSequence(of: workspace),
-      stages: try await stages(of: model.model, in: model.workspace, asOf: asOf),
-      production: try await production(of: model.model, in: model.workspace, asOf: asOf), exports: exports,
-      imports: imports, availability: availability,
-      entry: try await entry(model: model.model, in: model.workspace, asOf: asOf))
+      stages: try await stages, production: try await production, exports: exports, imports: imports,
+      availability: availability, entry: try await entry)
     return Explanation(
       model: model, version: version, isAvailable: facts.available?.version == version, verdict: facts.verdict,
-      steps: facts.steps,
-      events: try await history(of: model.model, in: model.workspace, version: version, asOf: asOf))
+      steps: facts.steps, events: try await events)
   }
 
   /// The event that says what counts as promoted, or that nothing does any more.

@@ -42,24 +42,6 @@ public struct CatalogQuery: Sendable, Hashable {
   }
 }
 
-/// What was found.
-public struct CatalogAnswer: Sendable {
-  /// A value of a facet.
-  public struct Count: Sendable, Hashable {
-    /// The value.
-    public let value: String
-    /// How many entries have it that fit everything else that is asked for.
-    public let count: Int
-    /// Whether it is asked for.
-    public let isWanted: Bool
-  }
-
-  /// The entries, in the order asked for.
-  public let entries: [CatalogEntry]
-  /// The values of each facet, the most frequent first.
-  public let facets: [CatalogQuery.Facet: [Count]]
-}
-
 extension CatalogQuery.Facet {
   /// The values that an entry has.
   func values(of entry: CatalogEntry) -> [String] {

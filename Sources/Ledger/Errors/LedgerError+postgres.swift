@@ -24,6 +24,7 @@ extension LedgerError {
   init?(_ error: PostgresError) {
     guard let state = error.sqlState, let code = Self.code(state, error.detail) else { return nil }
     self.init(code, error.message, hint: error.hint)
+    lacksGrant = state == "LG403" && error.detail?.contains("\"type\"") == true
   }
 
   private static func code(_ state: String, _ detail: String?) -> Code? {

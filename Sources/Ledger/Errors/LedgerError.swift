@@ -37,6 +37,8 @@ public struct LedgerError: Error, Sendable, Hashable {
   public var message: String
   /// What to do next.
   public var hint: String?
+  /// Of ``Code/notAllowed``: whether the principal lacks a grant, rather than whoever is connected a right.
+  public var lacksGrant = false
 
   /// Makes an error.
   public init(_ code: Code, _ message: String, hint: String? = nil) {

@@ -4,6 +4,8 @@ struct JSONFault: Error, Hashable {
   var byteOffset: Int
   /// The end of a sentence.
   var reason: String
+  /// Whether it is JSON, but not what the ledger takes.
+  var isRule = false
 }
 
 /// Checks that a text is one JSON object (RFC 8259) that every reader understands alike: no key twice, no NUL,
@@ -23,7 +25,7 @@ struct JSONCheck {
           JSONFault(
             byteOffset: EventRules.dataBytesMax,
             reason:
-              "it has \(bytes.count) bytes, and \(EventRules.dataBytesMax) are the most (dataBytesMax)"))
+              "it has \(bytes.count) bytes, and \(EventRules.dataBytesMax) are the most (dataBytesMax)", isRule: true))
       }
       var check = JSONCheck(bytes: bytes)
       do throws(JSONFault) {
@@ -37,15 +39,30 @@ struct JSONCheck {
   }
 
   /// The members of a text that is one JSON object, each with the bytes that its value stands in. What stands below is
-  /// checked as ``check(_:)`` does, as one level less deep.
+  /// checked as ``check(_:)`` does, as so many levels less deep as it stands in what it is a form of.
   ///
   /// - Throws: ``JSONFault`` for the first fault.
-  static func members(of text: [UInt8]) throws(JSONFault) -> [(key: String, value: Range<Int>)] {
-    let result: Result<[(key: String, value: Range<Int>)], JSONFault> = text.withUnsafeBufferPointer { bytes in
+  static func members(
+    of text: [UInt8], levels: Int = 1
+  ) throws(JSONFault) -> [(key: String, value: Range<Int>)] {
+    try read(text, levels) { check throws(JSONFault) in try check.topMembers() }
+  }
+
+  /// The elements of a text that is one JSON array, each by the bytes that it stands in; checked as ``members(of:levels:)`` does.
+  ///
+  /// - Throws: ``JSONFault`` for the first fault.
+  static func elements(of text: [UInt8], levels: Int = 1) throws(JSONFault) -> [Range<Int>] {
+    try read(text, levels) { check throws(JSONFault) in try check.topElements() }
+  }
+
+  private static func read<T>(
+    _ text: [UInt8], _ levels: Int, _ body: (inout JSONCheck) throws(JSONFault) -> T
+  ) throws(JSONFault) -> T {
+    let result: Result<T, JSONFault> = text.withUnsafeBufferPointer { bytes in
       var check = JSONCheck(bytes: bytes)
-      check.depth = -1
+      check.depth = -levels
       do throws(JSONFault) {
-        return .success(try check.topMembers())
+        return .success(try body(&check))
       } catch {
         return .failure(error)
       }
@@ -65,7 +82,9 @@ struct JSONCheck {
         let start = at
         guard peek == UInt8(ascii: "\"") else { throw fault("a key was expected") }
         let bytes = try string(keep: true)
-        guard keys.insert(bytes).inserted else { throw fault("a key stands twice in one object", at: start) }
+        guard keys.insert(bytes).inserted else {
+          throw fault("a key stands twice in one object", at: start, isRule: true)
+        }
         let key = String(decoding: bytes, as: UTF8.self)
         skipSpace()
         guard take(UInt8(ascii: ":")) else { throw fault("a colon was expected") }
@@ -80,6 +99,26 @@ struct JSONCheck {
     skipSpace()
     guard at == bytes.count else { throw fault("something follows the object") }
     return members
+  }
+
+  private mutating func topElements() throws(JSONFault) -> [Range<Int>] {
+    skipSpace()
+    guard peek == UInt8(ascii: "[") else { throw fault("it is not a JSON array") }
+    try descend()
+    var elements: [Range<Int>] = []
+    if try !endsAtOnce(UInt8(ascii: "]")) {
+      repeat {
+        skipSpace()
+        let first = at
+        try value()
+        elements.append(first..<at)
+        skipSpace()
+      } while take(UInt8(ascii: ","))
+      guard take(UInt8(ascii: "]")) else { throw fault("a comma or the end of the array was expected") }
+    }
+    skipSpace()
+    guard at == bytes.count else { throw fault("something follows the array") }
+    return elements
   }
 
   /// Whether a text is a JSON number within the bounds of the ledger.
@@ -134,7 +173,7 @@ struct JSONCheck {
         sorted.append(key)
       } else {
         if unsorted.isEmpty { unsorted = Set(sorted) }
-        if !unsorted.insert(key).inserted { throw fault("a key stands twice in one object", at: start) }
+        if !unsorted.insert(key).inserted { throw fault("a key stands twice in one object", at: start, isRule: true) }
       }
       skipSpace()
       guard take(UInt8(ascii: ":")) else { throw fault("a colon was expected") }
@@ -160,7 +199,7 @@ struct JSONCheck {
 
   private mutating func descend() throws(JSONFault) {
     guard depth < EventRules.dataDepthMax else {
-      throw fault("it is nested deeper than \(EventRules.dataDepthMax) levels (dataDepthMax)")
+      throw fault("it is nested deeper than \(EventRules.dataDepthMax) levels (dataDepthMax)", isRule: true)
     }
     depth += 1
     at += 1
@@ -192,7 +231,7 @@ extension JSONCheck {
     if take(UInt8(ascii: ".")) { digits += try self.digits() }
     guard digits <= EventRules.numberDigitsMax else {
       throw fault(
-        "a number has more than \(EventRules.numberDigitsMax) digits (numberDigitsMax)", at: start)
+        "a number has more than \(EventRules.numberDigitsMax) digits (numberDigitsMax)", at: start, isRule: true)
     }
     guard take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) else { return }
     if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
@@ -205,7 +244,7 @@ extension JSONCheck {
     guard at > first else { throw fault("a digit was expected") }
     guard exponent <= EventRules.numberExponentMax else {
       throw fault(
-        "a number has an exponent beyond \(EventRules.numberExponentMax) (numberExponentMax)", at: start)
+        "a number has an exponent beyond \(EventRules.numberExponentMax) (numberExponentMax)", at: start, isRule: true)
     }
   }
 
@@ -257,17 +296,17 @@ extension JSONCheck {
     var code = try hexadecimal()
     if (0xD800...0xDBFF).contains(code) {
       guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else {
-        throw fault("a string holds half a surrogate pair", at: start)
+        throw fault("a string holds half a surrogate pair", at: start, isRule: true)
       }
       let low = try hexadecimal()
       guard (0xDC00...0xDFFF).contains(low) else {
-        throw fault("a string holds half a surrogate pair", at: start)
+        throw fault("a string holds half a surrogate pair", at: start, isRule: true)
       }
       code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
     }
-    guard code != 0 else { throw fault("a string holds NUL", at: start) }
+    guard code != 0 else { throw fault("a string holds NUL", at: start, isRule: true) }
     guard let scalar = Unicode.Scalar(code) else {
-      throw fault("a string holds half a surrogate pair", at: start)
+      throw fault("a string holds half a surrogate pair", at: start, isRule: true)
     }
     return Character(scalar)
   }
@@ -300,7 +339,7 @@ extension JSONCheck {
     while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { at += 1 }
   }
 
-  private func fault(_ reason: String, at offset: Int? = nil) -> JSONFault {
-    JSONFault(byteOffset: offset ?? at, reason: reason)
+  private func fault(_ reason: String, at offset: Int? = nil, isRule: Bool = false) -> JSONFault {
+    JSONFault(byteOffset: offset ?? at, reason: reason, isRule: isRule)
   }
 }

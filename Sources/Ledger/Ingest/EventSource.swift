@@ -54,12 +54,6 @@ public final class EventSource: Sendable {
     var event: Result<NewEvent, LineFault>
   }
 
-  /// Why a line is no event.
-  struct LineFault: Error, Hashable {
-    var reason: String
-    init(_ reason: String) { self.reason = reason }
-  }
-
   private enum Lines {
     case json(ByteLines)
     case csv(CSVRecords)
@@ -142,97 +136,14 @@ extension EventSource {
       var values: [String: String] = [:]
       var written: [String: String] = [:]
       for member in members where Array(line[member.value]) != Array("null".utf8) {
-        values[member.key] = Self.plain(Array(line[member.value]))
+        values[member.key] = EventForm.plain(Array(line[member.value]))
         // Text and a number that look alike make different ids; how text is escaped does not.
         let isText = line[member.value].first == UInt8(ascii: "\"")
         written[member.key] = (isText ? "\"" : "") + (values[member.key] ?? "")
       }
       return try record(data: text.trimmingCharacters(in: .whitespaces), values, written: written)
     }
-    return try whole(line, members)
-  }
-
-  /// What the log itself adds, and prints with an event: it may be there, and says nothing here.
-  private static let passedOver: Set<String> = ["sequence", "position", "version", "recorded_at", "principal", "run"]
-
-  private func whole(_ line: [UInt8], _ members: [(key: String, value: Range<Int>)]) throws(LineFault) -> NewEvent {
-    var values: [String: String] = [:]
-    var data: String?
-    for (key, range) in members {
-      let value = Array(line[range])
-      if key == "data" {
-        data = String(decoding: value, as: UTF8.self)
-        continue
-      }
-      guard Self.passedOver.contains(key) || Self.known.contains(key) else {
-        throw LineFault(
-          "'\(key.prefix(80))' is no key of an event: those are \(Self.known.sorted().joined(separator: ", ")), data")
-      }
-      guard value != Array("null".utf8) else { continue }
-      guard Self.passedOver.contains(key) || Self.numbers.contains(key) || value.first == UInt8(ascii: "\"") else {
-        throw LineFault("\(key) is not text")
-      }
-      values[key] = Self.plain(value)
-    }
-    guard let stream = values["stream"], let type = values["type"], let data else {
-      throw LineFault("it lacks \(values["stream"] == nil ? "stream" : values["type"] == nil ? "type" : "data")")
-    }
-    if let named = values["workspace"], named != workspace {
-      throw LineFault("it is of workspace '\(named.prefix(80))', not \(workspace)")
-    }
-    guard let version = Int16(values["type_version"] ?? "1"), version > 0 else {
-      throw LineFault("type_version is no number from 1 on")
-    }
-    var expected: Int64?
-    if let text = values["expected_version"] {
-      guard let number = Int64(text), number >= 0 else { throw LineFault("expected_version is no number from 0 on") }
-      expected = number
-    }
-    let occurredAt = try time(values["occurred_at"], "occurred_at")
-    return NewEvent(
-      stream: stream, expectedVersion: expected,
-      id: try id(values["id"], stream, type, version, values["occurred_at"], data), type: type, typeVersion: version,
-      occurredAt: occurredAt, data: data, cause: try cause(values["cause"]))
-  }
-
-  private static let known: Set<String> = [
-    "cause", "expected_version", "id", "occurred_at", "stream", "type", "type_version", "workspace",
-  ]
-
-  private static let numbers: Set<String> = ["expected_version", "type_version"]
-
-  private func id(
-    _ given: String?, _ stream: String, _ type: String, _ version: Int16, _ occurredAt: String?, _ data: String
-  ) throws(LineFault) -> UUID {
-    guard let given else {
-      return makeID(["appended", workspace, stream, type, "\(version)", occurredAt ?? "", data])
-    }
-    guard let id = UUID(uuidString: given) else { throw LineFault("its id is no UUID") }
-    return id
-  }
-
-  private func cause(_ text: String?) throws(LineFault) -> EventReference? {
-    guard let text else { return nil }
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 2, !parts[0].isEmpty, let sequence = Int64(parts[1]) else {
-      throw LineFault("its cause is no event: write workspace/sequence")
-    }
-    return EventReference(workspace: String(parts[0]), sequence: sequence)
-  }
-
-  private func time(_ text: String?, _ name: String) throws(LineFault) -> Timestamp? {
-    guard let text else { return nil }
-    guard let time = Timestamp(rfc3339: text) else { throw LineFault("\(name) is no time: write 2026-03-01T00:00:00Z") }
-    return time
-  }
-
-  /// A value as text: a string without its escapes, anything else as it stands.
-  private static func plain(_ value: [UInt8]) -> String {
-    guard value.first == UInt8(ascii: "\"") else { return String(decoding: value, as: UTF8.self) }
-    guard value.contains(UInt8(ascii: "\\")) else {
-      return String(decoding: value.dropFirst().dropLast(), as: UTF8.self)
-    }
-    return (try? JSONDecoder().decode(String.self, from: Data(value))) ?? String(decoding: value, as: UTF8.self)
+    return try EventForm(workspace: workspace, makeID: makeID).event(line, members)
   }
 }
 
@@ -270,7 +181,7 @@ extension EventSource {
     }
     return NewEvent(
       stream: stream, id: makeID(facts), type: type, typeVersion: mapping.typeVersion,
-      occurredAt: try time(occurred, mapping.occurredAt ?? ""), data: data)
+      occurredAt: try EventForm.time(occurred, mapping.occurredAt ?? ""), data: data)
   }
 
   /// A template with values put in for `{key}`.

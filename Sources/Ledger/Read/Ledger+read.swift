@@ -15,38 +15,75 @@ extension Ledger {
   /// - Parameters:
   ///   - types: the types wanted; nil for all.
   ///   - limit: events at most, capped at ``pageEventsMax``.
+  ///   - bytesMax: how many bytes of data the page may have; its first event may have more.
   /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
   public func read(
     workspace: String, after cursor: SequenceCursor = 0, types: [String]? = nil,
-    limit: Int = pageEventsDefault
+    limit: Int = pageEventsDefault, bytesMax: Int? = nil
   ) async throws -> EventPage<SequenceCursor> {
-    let limit = Self.capped(limit)
-    let events = try await events(
-      """
+    let wanted = """
       SELECT \(RecordedEvent.columns) FROM ledger.events
-      WHERE workspace = $1 AND sequence > $2 AND ($3::text[] IS NULL OR type = ANY ($3::text[]))
+      WHERE workspace = $1 AND $2::text IS NULL AND sequence > $3 AND ($5::text[] IS NULL OR type = ANY ($5::text[]))
       ORDER BY sequence LIMIT $4
-      """, [workspace, cursor.sequence, types, limit])
+      """
+    let page = try await page(
+      wanted, [workspace, String?.none, cursor.sequence], types, by: "sequence", limit, bytesMax)
     return EventPage(
-      events: events, next: events.last.map { SequenceCursor($0.sequence) } ?? cursor,
-      isLast: events.count < limit)
+      events: page.events, next: page.events.last.map { SequenceCursor($0.sequence) } ?? cursor, isLast: page.isLast)
   }
 
   /// Reads a stream forward, sealed or not.
   ///
+  /// - Parameters:
+  ///   - types: the types wanted; nil for all.
+  ///   - limit: events at most, capped at ``pageEventsMax``.
+  ///   - bytesMax: how many bytes of data the page may have; its first event may have more.
   /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
   public func read(
-    stream: String, in workspace: String, after cursor: VersionCursor = 0, limit: Int = pageEventsDefault
+    stream: String, in workspace: String, after cursor: VersionCursor = 0, types: [String]? = nil,
+    limit: Int = pageEventsDefault, bytesMax: Int? = nil
   ) async throws -> EventPage<VersionCursor> {
-    let limit = Self.capped(limit)
-    let events = try await events(
-      """
+    let wanted = """
       SELECT \(RecordedEvent.columns) FROM ledger.events
-      WHERE workspace = $1 AND stream = $2 AND version > $3 ORDER BY version LIMIT $4
-      """, [workspace, stream, cursor.version, limit])
+      WHERE workspace = $1 AND stream = $2 AND version > $3 AND ($5::text[] IS NULL OR type = ANY ($5::text[]))
+      ORDER BY version LIMIT $4
+      """
+    let page = try await page(wanted, [workspace, stream, cursor.version], types, by: "version", limit, bytesMax)
     return EventPage(
-      events: events, next: events.last.map { VersionCursor($0.version) } ?? cursor,
-      isLast: events.count < limit)
+      events: page.events, next: page.events.last.map { VersionCursor($0.version) } ?? cursor, isLast: page.isLast)
+  }
+
+  /// Events of a workspace, forward by a key; `$4` of the query is how many, and `$5` the types.
+  private func page(
+    _ wanted: String, _ parameters: [(any PostgresEncodable)?], _ types: [String]?, by key: String, _ limit: Int,
+    _ bytesMax: Int?
+  ) async throws -> (events: [RecordedEvent], isLast: Bool) {
+    let limit = Self.capped(limit)
+    // One more is looked for, so that it is known which page is the last.
+    var (sql, values) = (wanted, parameters + [limit + 1, types])
+    if let bytesMax {
+      sql = Self.bounded(wanted, by: key, "$6") + " ORDER BY \(key)"
+      values.append(bytesMax)
+    }
+    let (text, given) = (sql, values)
+    return try await ask { session in
+      let rows = try session.query(text, given)
+      let there = bytesMax == nil ? rows.count : try rows.first?.int("there") ?? 0
+      let events = try rows.prefix(limit).map { try RecordedEvent($0) }
+      return (events, there <= events.count)
+    }
+  }
+
+  /// The rows of a query whose data has together no more bytes than a parameter says; the first of them always.
+  private static func bounded(_ wanted: String, by key: String, _ bytesMax: String) -> String {
+    // What was detached comes from elsewhere, and is taken for as large as most of it is.
+    """
+    SELECT * FROM (SELECT *, sum(size) OVER (ORDER BY \(key)) - size AS before, count(*) OVER ()::integer AS there
+                   FROM (SELECT *, CASE WHEN salt IS NULL THEN 0
+                                        ELSE coalesce(octet_length(data::text), 65536) END AS size
+                         FROM (\(wanted)) AS wanted) AS sized) AS summed
+    WHERE before < \(bytesMax)
+    """
   }
 
   /// Reads everything that is sealed, in the global order. What is not sealed has no place in it yet: ``seal()``
@@ -74,14 +111,7 @@ extension Ledger {
         """
       var parameters: [(any PostgresEncodable)?] = [cursor.position, limit, types]
       if let bytesMax {
-        // What was detached comes from elsewhere, and is taken for as large as most of it is.
-        wanted = """
-          SELECT * FROM (SELECT *, sum(size) OVER (ORDER BY position) - size AS before
-                         FROM (SELECT *, CASE WHEN salt IS NULL THEN 0
-                                              ELSE coalesce(octet_length(data::text), 65536) END AS size
-                               FROM (\(wanted)) AS wanted) AS sized) AS summed
-          WHERE before < $4
-          """
+        wanted = Self.bounded(wanted, by: "position", "$4")
         parameters.append(bytesMax)
       }
       return (try session.query("\(wanted) ORDER BY position", parameters).map { try RecordedEvent($0) }, end ?? 0)
@@ -92,10 +122,6 @@ extension Ledger {
       bytesMax == nil ? looked : events.last?.position ?? looked, events.last?.position ?? 0, cursor.position)
     return EventPage(
       events: events, next: PositionCursor(reached), isLast: reached >= min(end, last ?? .max))
-  }
-
-  private func events(_ sql: String, _ parameters: [(any PostgresEncodable)?]) async throws -> [RecordedEvent] {
-    try await ask { session in try session.query(sql, parameters).map { try RecordedEvent($0) } }
   }
 
   private static func capped(_ limit: Int) -> Int { max(1, min(limit, pageEventsMax)) }

@@ -38,6 +38,10 @@ public enum DomainEvent: Sendable, Hashable {
   case marketplacePromotionSet(MarketplacePromotionSet)
   /// Somebody changed the marketplace by hand.
   case marketplaceDriftFound(MarketplaceDriftFound)
+  /// A token of the service was made.
+  case tokenCreated(TokenCreated)
+  /// A token of the service is valid no longer.
+  case tokenRevoked(TokenRevoked)
 
   /// The type's name in the ledger.
   public var type: String { kind.rawValue }
@@ -63,6 +67,8 @@ public enum DomainEvent: Sendable, Hashable {
     case importLost = "ImportLost"
     case marketplacePromotionSet = "MarketplacePromotionSet"
     case marketplaceDriftFound = "MarketplaceDriftFound"
+    case tokenCreated = "TokenCreated"
+    case tokenRevoked = "TokenRevoked"
   }
 
   /// Which type the event is of.
@@ -90,6 +96,8 @@ public enum DomainEvent: Sendable, Hashable {
     case .importLost(let data): (.importLost, data)
     case .marketplacePromotionSet(let data): (.marketplacePromotionSet, data)
     case .marketplaceDriftFound(let data): (.marketplaceDriftFound, data)
+    case .tokenCreated(let data): (.tokenCreated, data)
+    case .tokenRevoked(let data): (.tokenRevoked, data)
     }
   }
 }

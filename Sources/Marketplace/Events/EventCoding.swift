@@ -50,6 +50,8 @@ extension DomainEvent {
       case .importLost: .importLost(try read(ImportLost.self))
       case .marketplacePromotionSet: .marketplacePromotionSet(try read(MarketplacePromotionSet.self))
       case .marketplaceDriftFound: .marketplaceDriftFound(try read(MarketplaceDriftFound.self))
+      case .tokenCreated: .tokenCreated(try read(TokenCreated.self))
+      case .tokenRevoked: .tokenRevoked(try read(TokenRevoked.self))
       }
   }
 }

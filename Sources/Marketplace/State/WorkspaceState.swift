@@ -116,7 +116,7 @@ extension DomainEvent {
       case .marketplacePromotionSet(let data): data.model
       case .marketplaceDriftFound(let data): data.model
       case .marketplaceNameAssigned(let data): data.model
-      case .workspaceConnected, .workspaceDisconnected, .workspaceObserved: nil
+      case .workspaceConnected, .workspaceDisconnected, .workspaceObserved, .tokenCreated, .tokenRevoked: nil
       }
     return text.map(ModelID.init(text:))
   }

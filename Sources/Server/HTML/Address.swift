@@ -110,7 +110,7 @@ struct RequestQuery: Sendable {
   ///
   /// - Throws: ``Problem`` for anything else.
   func number(_ name: String, within range: ClosedRange<Int64>) throws -> Int64? {
-    guard let text = self[name] else { return nil }
+    guard let text = pairs.first(where: { $0.name == name })?.value else { return nil }
     guard let number = Int64(text), range.contains(number) else {
       throw Problem(
         .badRequest, "bad_parameter",

@@ -75,14 +75,14 @@ struct ChangesPage {
       let line = change.line
       let address = "\(host)/events/\(line.workspace)/\(line.sequence)"
       return """
-        <entry><id>\(address)</id><title>\(change.title(titles)): \(line.what)</title><updated>\(line.recordedAt.rfc3339)</updated><link href="\(address)"/></entry>
+        <entry><id>tag:marketplace,2026:\(line.workspace)/\(line.sequence)</id><title>\(change.title(titles)): \(line.what)</title><updated>\(line.recordedAt.rfc3339)</updated><link href="\(address)"/></entry>
 
         """
     }
     let page: HTML = """
       <?xml version="1.0" encoding="utf-8"?>
       <feed xmlns="http://www.w3.org/2005/Atom">
-      <id>\(host)/changes</id><title>Model Marketplace: changes</title><updated>\(recent.first?.line.recordedAt.rfc3339 ?? "1970-01-01T00:00:00Z")</updated>
+      <id>tag:marketplace,2026:changes</id><title>Model Marketplace: changes</title><updated>\(recent.first?.line.recordedAt.rfc3339 ?? "1970-01-01T00:00:00Z")</updated>
       <author><name>Model Marketplace</name></author><link rel="self" href="\(host)/changes.atom"/>
       \(recent.prefix(linesMax).map(entry))</feed>
 

@@ -15,14 +15,14 @@ struct ModelListPage {
   /// From 1.
   let page: Int
 
-  var pages: Int { Self.pages(of: answer.entries.count) }
+  var pages: Int { Self.pages(of: answer.count) }
 
   static func pages(of count: Int) -> Int { max(1, (count + modelsMax - 1) / modelsMax) }
 
-  var shown: ArraySlice<CatalogEntry> { answer.entries.dropFirst((page - 1) * Self.modelsMax).prefix(Self.modelsMax) }
+  var shown: [CatalogEntry] { answer.entries((page - 1) * Self.modelsMax..<page * Self.modelsMax) }
 
   var html: HTML {
-    let found = Words.count(answer.entries.count, "model")
+    let found = Words.count(answer.count, "model")
     let words: HTML = query.text.isEmpty ? "" : " for “\(query.text)”"
     return Layout(title: query.text.isEmpty ? "Models" : query.text, request: request, search: query.text).page(
       """
@@ -107,7 +107,7 @@ struct ModelListPage {
   }
 
   private var list: HTML {
-    guard !answer.entries.isEmpty else {
+    guard answer.count > 0 else {
       return """
         <div class="nothing"><p>Nothing fits.</p>
         <p>Fewer words or filters find more. A model that is not promoted at its source, or was withdrawn, is not in the catalog: \

@@ -19,7 +19,9 @@ struct PageRequest: Sendable {
     query = try RequestQuery(request.uri.query)
     wantsPage = Answer.wantsPage(request)
     let text = query["as_of"] ?? ""
-    guard let moment = AsOf(text: text) else {
+    // A space at an end is there by accident; any other white space is no part of a moment.
+    let bare = text.trimmingCharacters(in: CharacterSet(charactersIn: " "))
+    guard bare.isEmpty == text.isEmpty, !bare.contains(where: \.isWhitespace), let moment = AsOf(text: bare) else {
       throw Problem(
         .badRequest, "bad_moment",
         "as_of '\(text)' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.",

@@ -18,7 +18,7 @@ struct ModelListDocument: Encodable {
 
   init(_ page: ModelListPage) {
     as_of = page.request.asOfText
-    total = page.answer.entries.count
+    total = page.answer.count
     self.page = page.page
     pages = page.pages
     facets = Dictionary(
@@ -177,39 +177,24 @@ struct ChangesDocument: Encodable {
   }
 }
 
-/// An event as it stands in the log, for programs.
+/// One event as it stands in the log, for programs: its data as the exact text, left out where it was redacted or detached.
 struct EventDocument: Encodable {
-  var schema = "marketplace.event/1"
-  var workspace: String
-  var sequence: Int64
-  var stream: String
-  var version: Int64
-  var id, type: String
-  var type_version: Int
-  var recorded_at: String
-  var occurred_at: String?
-  var principal: String
-  var run, cause: String?
-  var position: Int64?
-  /// The exact JSON text; left out where it was redacted or detached.
-  var data: String?
-  var data_sha256: String
+  let envelope: EventEnvelope
+  let data: String?
+
+  private enum CodingKeys: String, CodingKey {
+    case schema, data
+  }
 
   init(_ event: RecordedEvent) {
-    workspace = event.workspace
-    sequence = event.sequence
-    stream = event.stream
-    version = event.version
-    id = event.id.uuidString.lowercased()
-    type = event.type
-    type_version = Int(event.typeVersion)
-    recorded_at = event.recordedAt.rfc3339
-    occurred_at = event.occurredAt?.rfc3339
-    principal = event.principal
-    run = event.run?.uuidString.lowercased()
-    cause = event.cause.map { "\($0.workspace)/\($0.sequence)" }
-    position = event.position
+    envelope = EventEnvelope(event)
     data = event.data
-    data_sha256 = event.dataHash.map { String(UInt16($0) + 0x100, radix: 16).dropFirst() }.joined()
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    try envelope.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode("marketplace.event/1", forKey: .schema)
+    try container.encodeIfPresent(data, forKey: .data)
   }
 }

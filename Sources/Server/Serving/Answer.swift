@@ -30,7 +30,18 @@ enum Answer {
   ) -> Response {
     Response(
       status: status, headers: [.contentType: type, .cacheControl: cache],
-      body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+      body: ResponseBody(contentsOf: pieces(of: ByteBuffer(bytes: bytes))))
+  }
+
+  /// Bytes that are handed to a connection at once: whoever reads slowly is seen to read.
+  static let pieceBytes = 65_536
+
+  static func pieces(of buffer: ByteBuffer) -> [ByteBuffer] {
+    var (rest, pieces) = (buffer, [ByteBuffer]())
+    while let piece = rest.readSlice(length: min(pieceBytes, rest.readableBytes)), piece.readableBytes > 0 {
+      pieces.append(piece)
+    }
+    return pieces
   }
 
   /// To another address of the service.

@@ -1,18 +1,22 @@
+import Access
 import Catalog
 import Foundation
 import HTTPTypes
 import Hummingbird
 import Ledger
+import Marketplace
 
 /// The log itself: its checkpoint, single events, and their proofs.
 struct AuditRoutes: Sendable {
   let sources: ServiceSources
+  let guardian: Guardian
 
-  func add(to router: Router<ServerContext>) {
-    router.get("/audit") { request, _ in try await audit(request) }
-    router.get("/events/:workspace/:sequence") { request, context in try await event(request, context) }
-    router.get("/v1/audit/checkpoint") { _, _ in try await checkpoint() }
-    router.get("/v1/audit/proofs/:position") { _, context in try await proof(context) }
+  func add(to routes: Routes) {
+    let catalog = Authorization(scope: .catalog, guardian: guardian)
+    routes.at("/audit", catalog, get: { request, _ in try await audit(request) })
+    routes.at("/events/:workspace/:sequence", catalog, get: { request, context in try await event(request, context) })
+    routes.at("/v1/audit/checkpoint", catalog, get: { _, _ in try await checkpoint() })
+    routes.at("/v1/audit/proofs/:position", catalog, get: { _, context in try await proof(context) })
   }
 
   private func audit(_ request: Request) async throws -> Response {
@@ -39,6 +43,17 @@ struct AuditRoutes: Sendable {
     return Answer.text(try await published.inclusion(position), type: "application/json")
   }
 
+  /// Whether the data of an event is shown: what the catalog is made of is part of it; anything else, such as what batch jobs
+  /// append, needs a token that reads events of its workspace.
+  private func mayRead(_ event: RecordedEvent, _ request: Request) async -> Bool {
+    switch DomainEvent.Kind(rawValue: event.type) {
+    case .tokenCreated, .tokenRevoked, nil: break
+    default: return true
+    }
+    guard let caller = try? await guardian.admit(request, for: .readEvents) else { return false }
+    return caller.workspaces.contains(event.workspace)
+  }
+
   private func event(_ request: Request, _ context: ServerContext) async throws -> Response {
     let page = try PageRequest(request)
     let (workspace, number) = (try context.parameters.require("workspace"), try context.parameters.require("sequence"))
@@ -50,7 +65,17 @@ struct AuditRoutes: Sendable {
         throw Problem(.notFound, "unknown_event", "There was no event \(workspace)/\(number) then.", field: "as_of")
       }
     }
-    guard page.wantsPage else { return try Answer.json(EventDocument(event)) }
-    return Answer.page(EventPage(request: page, event: event, isPublished: sources.published != nil).html)
+    let shown = await mayRead(event, request) ? event : event.withoutData
+    guard page.wantsPage else { return try Answer.json(EventDocument(shown)) }
+    return Answer.page(EventPage(request: page, event: shown, isPublished: sources.published != nil).html)
+  }
+}
+
+extension RecordedEvent {
+  /// The same, but for what it says.
+  fileprivate var withoutData: RecordedEvent {
+    var event = self
+    (event.data, event.salt) = (nil, nil)
+    return event
   }
 }

@@ -1,3 +1,4 @@
+import Access
 import Catalog
 import Foundation
 import HTTPTypes
@@ -7,31 +8,35 @@ import Postgres
 
 /// The catalog: pages for people, and under the same addresses objects for programs.
 struct CatalogRoutes: Sendable {
-  /// Bytes of text that a search looks at.
-  static let searchBytesMax = 1_000
+  /// Characters, as Unicode counts code points, that a search may have.
+  static let searchCharactersMax = 250
 
   let sources: ServiceSources
   let snapshots: Snapshots
+  let guardian: Guardian
   /// The time, in microseconds since 1970.
   let now: @Sendable () -> Timestamp
 
-  func add(to router: Router<ServerContext>) {
-    router.get("/") { request, _ in Answer.redirect(to: try PageRequest(request).address("/models")) }
-    router.get("/models") { request, _ in try await list(request) }
-    router.get("/models/:model") { request, context in try await model(request, context) }
-    router.get("/models/:model/compare") { request, context in try await compare(request, context) }
-    router.get("/models/:model/versions/:version") { request, context in try await explain(request, context) }
-    router.get("/workspaces") { request, _ in try await workspaces(request) }
-    router.get("/changes") { request, _ in try await changes(request) }
-    router.get("/changes.atom") { request, _ in try await feed(request) }
-    for asset in Assets.all { router.get(RouterPath(asset.path)) { _, _ in asset.response } }
+  func add(to routes: Routes) {
+    let catalog = Authorization(scope: .catalog, guardian: guardian)
+    routes.at("/", get: { request, _ in Answer.redirect(to: try PageRequest(request).address("/models")) })
+    routes.at("/models", catalog, get: { request, _ in try await list(request) })
+    routes.at("/models/:model", catalog, get: { request, context in try await model(request, context) })
+    routes.at("/models/:model/compare", catalog, get: { request, context in try await compare(request, context) })
+    routes.at(
+      "/models/:model/versions/:version", catalog, get: { request, context in try await explain(request, context) })
+    routes.at("/workspaces", catalog, get: { request, _ in try await workspaces(request) })
+    routes.at("/changes", catalog, get: { request, _ in try await changes(request) })
+    routes.at("/changes.atom", catalog, get: { request, _ in try await feed(request) })
+    for asset in Assets.all { routes.at(RouterPath(asset.path), get: { _, _ in asset.response }) }
   }
 
   private func list(_ request: Request) async throws -> Response {
     let page = try PageRequest(request)
     let text = page.query["q"] ?? ""
-    guard text.utf8.count <= Self.searchBytesMax else {
-      throw Problem(.badRequest, "search_too_long", "A search may have \(Self.searchBytesMax) bytes.", field: "q")
+    guard text.unicodeScalars.count <= Self.searchCharactersMax else {
+      throw Problem(
+        .badRequest, "search_too_long", "A search may have \(Self.searchCharactersMax) characters.", field: "q")
     }
     var order = CatalogQuery.Order.relevance
     if let wanted = page.query["order"] {
@@ -52,7 +57,7 @@ struct CatalogRoutes: Sendable {
     let number = Int(try page.query.number("page", within: 1...1_000_000) ?? 1)
     // Beyond the end is the end: there may have been more when somebody kept the address.
     let list = ModelListPage(
-      request: page, query: query, answer: answer, page: min(number, ModelListPage.pages(of: answer.entries.count)))
+      request: page, query: query, answer: answer, page: min(number, ModelListPage.pages(of: answer.count)))
     return page.wantsPage ? Answer.page(list.html) : try Answer.json(ModelListDocument(list))
   }
 
@@ -139,7 +144,7 @@ struct CatalogRoutes: Sendable {
       let from = try await position("from", page, otherwise: .position(0))
       let to = try await position("to", page, otherwise: page.asOf)
       guard from <= to else {
-        throw Problem(.badRequest, "bad_moment", "'from' comes after 'to'. Turn them round.", field: "from")
+        throw Problem(.unprocessableContent, "bad_moment", "'from' comes after 'to'. Turn them round.", field: "from")
       }
       comparison = .init(from: from, to: to, changes: try await sources.catalog.changes(from: from, to: to))
     } else {
@@ -151,7 +156,8 @@ struct CatalogRoutes: Sendable {
 
   private func feed(_ request: Request) async throws -> Response {
     let titles = try await titles(.now)
-    let host = request.head.authority.map { "http://\($0)" } ?? ""
+    // Its entries are known by what does not hang on how somebody reached it.
+    let host = request.head.authority.map { "\(request.head.scheme ?? "http")://\($0)" } ?? ""
     return Answer.text(
       ChangesPage.feed(try await lately(.now), titles: titles, host: host), type: "application/atom+xml; charset=utf-8")
   }

@@ -1,6 +1,8 @@
 import Foundation
 public import Hummingbird
 import HummingbirdCore
+import HummingbirdTLS
+import Ledger
 public import Logging
 import NIOCore
 public import Postgres
@@ -15,32 +17,47 @@ public struct CatalogService: Sendable {
     public var host = "127.0.0.1"
     /// The port; 0 for any that is free.
     public var port = 8080
+    /// Who the service is on the wire; nil for plain HTTP.
+    public var tls: ServiceTLS?
     /// Connections that are served at once; others wait to be accepted.
     public var connectionsMax = 2_048
     /// Seconds after which a connection on which nothing comes is closed.
     public var idleSeconds: Int64 = 60
+    /// Seconds after which a connection is closed whose other end does not read what it asked for.
+    public var stuckSeconds: Int64 = 60
     /// Seconds that answers may take once it is told to stop.
     public var stopSeconds: Int64 = 20
     /// Bytes that the head of a request may have.
     public var headBytesMax = 32_768
+
+    /// Whether only this machine reaches it.
+    public var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 
     /// The usual.
     public init() {}
   }
 
   private let sources: ServiceSources
+  private let guardian: Guardian
+  private let appends: GroupCommit
+  private let feed: EventFeed
   private let configuration: Configuration
   private let logger: Logger
   private let now: @Sendable () -> Timestamp
 
   /// A service.
   ///
-  /// - Parameter now: the time.
+  /// - Parameters:
+  ///   - guardian: who says whom a request is from.
+  ///   - now: the time.
   public init(
-    _ sources: ServiceSources, configuration: Configuration = Configuration(), logger: Logger,
+    _ sources: ServiceSources, guardian: Guardian, configuration: Configuration = Configuration(), logger: Logger,
     now: @escaping @Sendable () -> Timestamp
   ) {
     self.sources = sources
+    self.guardian = guardian
+    appends = GroupCommit(sources.ledger)
+    feed = EventFeed(sources.ledger, logger: logger)
     self.configuration = configuration
     self.logger = logger
     self.now = now
@@ -51,11 +68,17 @@ public struct CatalogService: Sendable {
     let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
     let metrics = ServiceMetrics()
     router.middlewares.add(Reception(metrics: metrics))
-    CatalogRoutes(sources: sources, snapshots: Snapshots(sources), now: now).add(to: router)
-    AuditRoutes(sources: sources).add(to: router)
-    HealthRoutes(sources: sources, metrics: metrics).add(to: router)
+    let routes = Routes(router)
+    CatalogRoutes(sources: sources, snapshots: Snapshots(sources), guardian: guardian, now: now).add(to: routes)
+    AuditRoutes(sources: sources, guardian: guardian).add(to: routes)
+    EventRoutes(sources: sources, appends: appends, feed: feed, guardian: guardian).add(to: routes)
+    HealthRoutes(sources: sources, own: metrics).add(to: routes)
+    routes.at("/openapi.yaml", get: { _, _ in OpenAPI.response })
     return router
   }
+
+  /// What runs beside the router.
+  var services: [any Service] { [feed] }
 
   /// Serves until it is told to stop by SIGTERM or SIGINT; what is being answered is finished then.
   ///
@@ -66,20 +89,24 @@ public struct CatalogService: Sendable {
   public func run(
     beside services: [any Service] = [], isListening: @escaping @Sendable (_ port: Int?) async -> Void = { _ in }
   ) async throws {
+    let http = HTTP1Channel.Configuration(
+      additionalChannelHandlers: [ConnectionBounds(unreadSeconds: configuration.stuckSeconds)],
+      idleTimeout: .seconds(configuration.idleSeconds),
+      httpDecoderConfiguration: .init(
+        maxHeaderFieldSize: configuration.headBytesMax, maxHeaderListSize: configuration.headBytesMax,
+        maxHeaderFieldCount: 100))
     let application = Application(
       router: router(),
-      server: .http1(
-        configuration: .init(
-          idleTimeout: .seconds(configuration.idleSeconds),
-          httpDecoderConfiguration: .init(
-            maxHeaderFieldSize: configuration.headBytesMax, maxHeaderListSize: configuration.headBytesMax,
-            maxHeaderFieldCount: 100))),
+      server: try configuration.tls.map {
+        try .tls(.http1(configuration: http), tlsConfiguration: $0.configuration())
+      } ?? .http1(configuration: http),
       configuration: ApplicationConfiguration(
         address: .hostname(configuration.host, port: configuration.port),
         availableConnectionsDelegate: MaximumAvailableConnections(configuration.connectionsMax, logger: logger)),
       services: services, onServerRunning: { await isListening($0.localAddress?.port) }, logger: logger)
+    // Services are told to end in turn, the last first: whoever follows has to, before the server waits for its connections.
     var group = ServiceGroupConfiguration(
-      services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      services: [application] + self.services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
     // Whoever does not read what was asked for keeps nobody from ending.
     group.maximumGracefulShutdownDuration = .seconds(configuration.stopSeconds)
     do {

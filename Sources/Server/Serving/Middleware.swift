@@ -25,6 +25,10 @@ struct Reception: RouterMiddleware {
       guard request.head.path?.utf8.count ?? 0 <= Self.addressBytesMax else {
         throw Problem(.uriTooLong, "address_too_long", "An address may have \(Self.addressBytesMax) bytes.")
       }
+      guard Routes.methods.contains(request.method) else {
+        throw Problem(
+          .notImplemented, "unknown_method", "There is no method \(request.method.rawValue.prefix(40)) here.")
+      }
       response = try await next(request, context)
     } catch {
       let problem = Problem(of: error)
@@ -76,7 +80,7 @@ extension Problem {
     switch error {
     case let error as Problem: self = error
     case let error as CatalogError where error.code == .positionNotSealed:
-      self.init(.badRequest, "position_not_sealed", error.description, field: "as_of")
+      self.init(.notFound, "position_not_sealed", error.description, field: "as_of")
     case let error as HTTPError:
       self.init(error.status, "http_error", error.body ?? error.status.reasonPhrase)
     case let error as ServiceSources.Missing: self.init(.notFound, "not_published", error.description)

@@ -10,17 +10,20 @@ public struct Problem: Error, Sendable, CustomStringConvertible {
   public let description: String
   /// The parameter or header that is at fault.
   public let field: String?
+  /// The place in what was sent that is at fault, as a JSON Pointer.
+  public let pointer: String?
   /// What else stands in the answer's head.
   var headers: HTTPFields
 
   init(
     _ status: HTTPResponse.Status, _ code: String, _ description: String, field: String? = nil,
-    headers: HTTPFields = [:]
+    pointer: String? = nil, headers: HTTPFields = [:]
   ) {
     self.status = status
     self.code = code
     self.description = description
     self.field = field
+    self.pointer = pointer
     self.headers = headers
   }
 
@@ -35,7 +38,7 @@ public struct Problem: Error, Sendable, CustomStringConvertible {
     var errors: [Field]?
 
     struct Field: Encodable {
-      var parameter: String
+      var parameter, pointer: String?
       var detail: String
     }
   }
@@ -43,6 +46,8 @@ public struct Problem: Error, Sendable, CustomStringConvertible {
   func document(instance: String) -> Document {
     Document(
       type: "about:blank", title: status.reasonPhrase, status: status.code, detail: description, code: code,
-      instance: instance, errors: field.map { [.init(parameter: $0, detail: description)] })
+      instance: instance,
+      errors: field != nil || pointer != nil
+        ? [.init(parameter: field, pointer: pointer, detail: description)] : nil)
   }
 }

@@ -123,7 +123,7 @@ extension ServiceSources {
       let last = try await ledger.lastPosition()
       guard (0...last).contains(position) else {
         throw Problem(
-          .badRequest, "position_not_sealed", "Position \(position) is not in the log: it has those up to \(last).",
+          .notFound, "position_not_sealed", "Position \(position) is not in the log: it has those up to \(last).",
           field: field)
       }
       return position

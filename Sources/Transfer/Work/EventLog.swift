@@ -28,7 +28,14 @@ public protocol EventLog: Sendable {
   ) async throws -> AppendResult
 }
 
-extension Ledger: EventLog {}
+extension Ledger: EventLog {
+  /// Reads a workspace forward, however many bytes that is: histories are folded page by page.
+  public func read(
+    workspace: String, after cursor: SequenceCursor, types: [String]?, limit: Int
+  ) async throws -> EventPage<SequenceCursor> {
+    try await read(workspace: workspace, after: cursor, types: types, limit: limit, bytesMax: nil)
+  }
+}
 
 extension EventLog {
   func read(

@@ -1,3 +1,4 @@
+import Access
 import ArgumentParser
 import Audit
 import Catalog
@@ -30,18 +31,29 @@ struct ServeCommand: AsyncParsableCommand {
   func run() async throws {
     let settings = try Settings(options)
     let service = try settings.service(listen: listen)
+    let isOpen = try settings.catalogIsOpen()
     let keys = try settings.auditKeysIfAny(signs: true)
     let isQuiet = options.quiet
+    Self.allowConnections()
     try await Workplace.use(settings, options: options) { place in
       let logger = Logger(label: "marketplace") { _ in JSONLog() }
       let sealing = ContinualSealing(place: place, settings: settings, keys: keys, logger: logger)
       let sources = try Self.sources(place, settings, keys, sealing)
-      let catalog = CatalogService(sources, configuration: service, logger: logger, now: Timestamp.now)
+      let tokens = TokenBook(place.ledger)
+      let guardian = Guardian(
+        isCatalogOpen: isOpen, caller: { try await tokens.caller(showing: $0, at: .now()) })
+      let catalog = CatalogService(
+        sources, guardian: guardian, configuration: service, logger: logger, now: Timestamp.now)
       do {
         try await catalog.run(beside: [sealing]) { port in
           guard !isQuiet else { return }
           let host = service.host.contains(":") ? "[\(service.host)]" : service.host
-          Console.remark("  serving http://\(host):\(port ?? service.port)/models; Ctrl-C ends it")
+          let scheme = service.tls == nil ? "http" : "https"
+          Console.remark("  serving \(scheme)://\(host):\(port ?? service.port)/models; Ctrl-C ends it")
+          if service.tls == nil, !service.isLoopback {
+            Console.remark(
+              "  without TLS, whoever listens on the way reads tokens: see 'serve: tls' in the configuration")
+          }
         }
       } catch {
         await sealing.finish()
@@ -49,6 +61,17 @@ struct ServeCommand: AsyncParsableCommand {
       }
       await sealing.finish()
     }
+  }
+
+  /// Each connection is an open file, and the usual limit is a thousand; a process may raise its own as far as it was allowed.
+  private static func allowConnections() {
+    #if canImport(Glibc)
+      let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+      var limit = rlimit()
+      guard getrlimit(files, &limit) == 0 else { return }
+      limit.rlim_cur = limit.rlim_max
+      _ = setrlimit(files, &limit)
+    #endif
   }
 
   /// What went wrong with what is published, as the service tells it.

@@ -122,6 +122,8 @@ extension Configuration {
     try check(root["audit"], known: AuditSettings.keys, place: "audit: ", path: path)
     try check(root["lakehouse"], known: LakehouseSettings.keys, place: "lakehouse: ", path: path)
     try check(root["serve"], known: ServeSettings.keys, place: "serve: ", path: path)
+    try check(
+      (root["serve"] as? [String: Any])?["tls"], known: ServeSettings.TLS.keys, place: "serve: tls: ", path: path)
     for (index, workspace) in ((root["workspaces"] as? [Any]) ?? []).enumerated() {
       let place = "workspaces[\(index)]: "
       try check(workspace, known: Workspace.keys, place: place, path: path)

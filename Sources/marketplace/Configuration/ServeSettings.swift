@@ -5,10 +5,35 @@ struct ServeSettings: Decodable {
   var listen: String?
   var publish_seconds: Int?
   var connections_max: Int?
-  static let keys: Set<String> = ["listen", "publish_seconds", "connections_max"]
+  /// `open` or `closed`.
+  var catalog: String?
+  var tls: TLS?
+  static let keys: Set<String> = ["catalog", "connections_max", "listen", "publish_seconds", "tls"]
+
+  /// The files that the service shows who it is with.
+  struct TLS: Decodable {
+    var certificate, key: String
+    var client_authorities: String?
+    static let keys: Set<String> = ["certificate", "client_authorities", "key"]
+  }
 }
 
 extension Settings {
+  /// Whether the catalog is read without a token.
+  ///
+  /// - Throws: ``Failure`` for any other word than the two that are known.
+  func catalogIsOpen() throws -> Bool {
+    switch file.serve?.catalog {
+    case nil, "open": return true
+    case "closed": return false
+    case let other?:
+      throw Failure(
+        .usage, "serve_catalog",
+        "serve: catalog is 'open', for whoever reaches the service, or 'closed', for tokens with scope catalog; not '\(other)'."
+      )
+    }
+  }
+
   /// Where the service listens, and how much it takes.
   ///
   /// - Parameter listen: the address from the command line.
@@ -32,6 +57,9 @@ extension Settings {
         throw Failure(.usage, "serve_connections", "serve: connections_max is a number from 1 to 100000.")
       }
       service.connectionsMax = connections
+    }
+    service.tls = file.serve?.tls.map {
+      ServiceTLS(certificate: $0.certificate, key: $0.key, clientAuthorities: $0.client_authorities)
     }
     guard (1...86_400).contains(file.serve?.publish_seconds ?? 1) else {
       throw Failure(.usage, "serve_publish", "serve: publish_seconds is a number of seconds, from 1 to 86400.")

@@ -38,7 +38,7 @@ struct EventLine {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let text = String(decoding: try encoder.encode(envelope), as: UTF8.self)
     // Data goes in as text, not through a parser that could change it; a newline in it would break the line.
-    let data = (event.data ?? "null").replacing("\n", with: " ").replacing("\r", with: " ")
+    let data = String(decoding: (event.data ?? "null").utf8.map { $0 == 0x0a || $0 == 0x0d ? 0x20 : $0 }, as: UTF8.self)
     return "\(text.dropLast()),\"data\":\(data)}"
   }
 }

@@ -13,7 +13,7 @@ import Synchronization
 /// published. Where it does not, nothing is sealed any more until somebody has seen to it.
 final class ContinualSealing: Service {
   /// How often it is looked for events without a position, in milliseconds.
-  static let lookMilliseconds: Int64 = 250
+  static let lookMilliseconds: Int64 = 100
   /// Seconds between two publications, unless told otherwise.
   static let publishSecondsDefault = 60
   /// How long it waits after something went wrong, in seconds.

@@ -222,5 +222,16 @@ extension GoldenEvent {
           found: "stage: none; alias: none", expected: "stage: v1; alias: v1")),
       #"{"expected":"stage: v1; alias: v1","found":"stage: none; alias: none","kind":"promotion","#
         + #""marketplace_name":"dev01.n","model":"\#(model)","name":"n","target":"marketplace"}"#),
+    .init(
+      "TokenCreated",
+      .tokenCreated(
+        TokenCreated(
+          token: "k3v9q2m1x7aa", name: "nightly", principal: "ann", scopes: ["catalog", "events:read"],
+          workspaces: ["dev01"], expires: 3, sha256: "ab")),
+      #"{"expires":3,"name":"nightly","principal":"ann","scopes":["catalog","events:read"],"sha256":"ab","#
+        + #""token":"k3v9q2m1x7aa","workspaces":["dev01"]}"#),
+    .init(
+      "TokenRevoked", .tokenRevoked(TokenRevoked(token: "k3v9q2m1x7aa", reason: "lost")),
+      #"{"reason":"lost","token":"k3v9q2m1x7aa"}"#),
   ]
 }
