@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -126,8 +127,60 @@ def test_it_seals_and_publishes_what_nobody_else_does(service, theatre, tmp_path
     assert "marketplace_log_integrity 1\n" in metrics and "marketplace_log_sealing 1\n" in metrics
 
 
-def test_it_ends_when_it_is_told_to_and_says_nothing_that_is_no_line_of_json(service):
-    service.process.send_signal(signal.SIGTERM)
-    assert service.process.wait(DEADLINE_S) == 0, service.said()
+def test_tls_shows_who_it_is_and_asks_who_comes(theatre, service, tmp_path):
+    def certificate(name: str) -> tuple[str, str]:
+        key, file = tmp_path / f"{name}.key", tmp_path / f"{name}.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+             "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(file)],
+            check=True, capture_output=True,
+        )
+        return str(file), str(key)
+
+    own, client, other = certificate("server"), certificate("client"), certificate("other")
+    settings = json.loads(service.configuration.read_text())
+    settings["serve"]["tls"] = {"certificate": own[0], "key": own[1], "client_authorities": client[0]}
+    configuration = tmp_path / "tls.yaml"
+    configuration.write_text(json.dumps(settings))
+    log = (tmp_path / "serve.log").open("w+")
+    process = subprocess.Popen([theatre.program.binary, "--config", str(configuration), "serve"], stderr=log, stdout=log)
+    try:
+        def listening() -> str | None:
+            assert process.poll() is None, Path(log.name).read_text()
+            words = Path(log.name).read_text().partition("serving ")[2].partition("/models")
+            return words[0] if words[1] else None
+
+        url = Service.until(listening)
+        assert url.startswith("https://127.0.0.1:")
+
+        def get(shown: tuple[str, str] | None) -> int:
+            context = ssl.create_default_context(cafile=own[0])
+            if shown:
+                context.load_cert_chain(*shown)
+            with urllib.request.urlopen(f"{url}/livez", timeout=DEADLINE_S, context=context) as answer:
+                return answer.status
+
+        assert get(client) == 200
+        for shown in (None, other):
+            with pytest.raises((urllib.error.URLError, ssl.SSLError, ConnectionError)):
+                get(shown)
+        with pytest.raises((urllib.error.URLError, ConnectionError, OSError)):
+            urllib.request.urlopen(url.replace("https", "http") + "/livez", timeout=DEADLINE_S)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_it_ends_when_it_is_told_to_and_says_nothing_that_is_no_line_of_json(service, theatre):
+    token = theatre.program.run("token", "create", "follows", "--principal", "a", "--scope", "events:read", "--workspace", "*").stdout.strip()
+    request = urllib.request.Request(
+        f"{service.url}/v1/events?cursor=latest", headers={"Accept": "text/event-stream", "Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(request, timeout=DEADLINE_S) as stream:
+        assert stream.readline().startswith(b"retry:")
+        service.process.send_signal(signal.SIGTERM)
+        # Whoever follows is told that it is over: a stream that is cut would be an error here.
+        stream.read()
+        assert service.process.wait(DEADLINE_S) == 0, service.said()
     lines = [line for line in service.said().splitlines() if line and not line.startswith("  serving ")]
     assert lines and all(json.loads(line)["level"] for line in lines)

@@ -45,6 +45,19 @@ figures_of() {
   tail -n 1 "$RUN_DIRECTORY/output.txt" >"$RUN_DIRECTORY/figures.json"
 }
 
+# python_over_cluster SCRIPT [argument…]: a fault test in Python, below ops/faults.d, over a PostgreSQL of its own.
+python_over_cluster() {
+  local script=$1
+  shift
+  need_packages "${PACKAGES_RUN[@]}"
+  need_venvs bench
+  release_build
+  start_cluster ledger jit=off
+  venv bench
+  figures_of env PYTHONDONTWRITEBYTECODE=1 "PYTHONPATH=$OPS_ROOT/ops/bench.d/ledger" "$VENV/bin/python" \
+    "$OPS_ROOT/ops/faults.d/$script" "$MARKETPLACE_BIN" "$RUN_DIRECTORY" "$RUN_DIRECTORY/ledger" "$@"
+}
+
 OUTPUT_DEADLINE_MS=5000
 ends_with_json() { [[ "$(tail -n 1 "$1")" == '{'*'}' ]]; }
 
