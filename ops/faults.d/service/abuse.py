@@ -189,8 +189,8 @@ class Abuse:
             writer.start()
         back = 0
         for _ in range(kills):
-            before = sum(map(len, acknowledged))
-            until(lambda before=before: sum(map(len, acknowledged)) > before + self.random.randint(20, 200))
+            wanted = sum(map(len, acknowledged)) + self.random.randint(20, 200)
+            until(lambda wanted=wanted: sum(map(len, acknowledged)) >= wanted)
             self.service.kill()
             self.service.start()
             back += 1

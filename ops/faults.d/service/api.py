@@ -99,18 +99,18 @@ def across_kills(service: Service, token: str, kills: int, chance: random.Random
     for thread in threads:
         thread.start()
     for _ in range(kills):
-        before = len(sent)
-        until(lambda before=before: len(sent) > before + chance.randint(5, 50))
+        wanted = len(sent) + chance.randint(5, 50)
+        until(lambda wanted=wanted: len(sent) >= wanted)
         service.kill()
         service.start()
     done.set()
     threads[0].join()
-    wanted = {body for body in sent}
+    acknowledged = set(sent)
     # What is acknowledged gets its position within a moment.
-    until(lambda: wanted <= {each["id"] for each in pages(client)})
+    until(lambda: acknowledged <= {each["id"] for each in pages(client)})
     read = [each["position"] for each in pages(client)]
     until(lambda: len(seen) >= len(read))
-    met = seen == read == list(range(1, len(read) + 1)) and len(sent) == len(wanted)
+    met = seen == read == list(range(1, len(read) + 1)) and len(sent) == len(acknowledged)
     if not met:
         print(f"followed {len(seen)}, read {len(read)}, in order {seen == sorted(set(seen))}")
     return {"name": "a client made of the description: followed across kills", "tried": len(read), "survived": len(set(seen) & set(read)),
