@@ -38,8 +38,10 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
+    .target(name: "EmbeddedMigrations", path: "migrations/embedded"),
     .target(
-      name: "Migrations", path: "migrations", resources: [.embedInCode("sql")], swiftSettings: strict),
+      name: "Migrations", dependencies: ["EmbeddedMigrations"], path: "migrations", exclude: ["embedded", "sql"],
+      swiftSettings: strict),
     .target(name: "Ledger", dependencies: ["Postgres", "Migrations"], swiftSettings: strict),
     .target(
       name: "Transparency", dependencies: ["CLibCrypto", .product(name: "Crypto", package: "swift-crypto")],

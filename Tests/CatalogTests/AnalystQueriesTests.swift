@@ -58,10 +58,9 @@ struct AnalystQueriesTests {
 
 /// A database with the fixed history of a small hospital, and an analyst who may log in to it.
 func hospitalHistory() async throws -> (conninfo: String, analyst: String) {
-  let database = try await TestCluster.createDatabase()
+  let database = try await TestCluster.migratedDatabase()
   let analyst = "analyst_\(UUID().uuidString.prefix(8).lowercased())"
   let pool = database.pool(connectionsMax: 1)
-  _ = try await Migrator(pool).migrate()
   try await pool.withSession { session in
     try session.executeScript(String(decoding: PackageResources.hospital_history_sql, as: UTF8.self))
     try session.executeScript("CREATE ROLE \(analyst) LOGIN; SELECT ledger.admit_reader('\(analyst)');")

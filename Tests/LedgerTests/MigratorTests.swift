@@ -1,3 +1,4 @@
+import Foundation
 import Ledger
 import Migrations
 import Postgres
@@ -14,6 +15,16 @@ import Testing
     } catch {
       await pool.close()
       throw error
+    }
+  }
+
+  @Test("every file of migrations/sql is a step, in the order of their names")
+  func files() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../migrations/sql")
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    #expect(Migrations.all.map { "\($0.name).sql" } == files)
+    for step in Migrations.all {
+      #expect(try String(contentsOf: folder.appending(path: "\(step.name).sql"), encoding: .utf8) == step.sql)
     }
   }
 

@@ -16,9 +16,31 @@ public struct SampleHistory: Sendable {
   /// The last position of each seal.
   public let seals: [Int64]
 
-  /// Appends the history to a fresh database, a call for each stretch of one workspace between two seals.
+  /// Appended once; whoever wants it gets a copy.
+  private static let template = Task {
+    let database = try await TestCluster.migratedDatabase()
+    let pool = database.pool(connectionsMax: 1)
+    do {
+      let seals = try await append(to: pool)
+      await pool.close()
+      return (name: database.name, seals: seals)
+    } catch {
+      await pool.close()
+      throw error
+    }
+  }
+
+  /// The history, in a fresh database.
   public static func append() async throws -> SampleHistory {
-    let pool = try await migratedDatabase()
+    let made = try await template.value
+    let database = try await TestCluster.createDatabase(template: made.name)
+    return SampleHistory(pool: database.pool(connectionsMax: 2), seals: made.seals)
+  }
+
+  /// A call for each stretch of one workspace between two seals.
+  ///
+  /// - Returns: the last position of each seal.
+  private static func append(to pool: PostgresPool) async throws -> [Int64] {
     let ledger = Ledger(pool)
     var seals: [Int64] = []
     var waiting: (workspace: String, events: [NewEvent])?
@@ -46,13 +68,6 @@ public struct SampleHistory: Sendable {
       waiting = (workspace, (waiting?.events ?? []) + [event])
     }
     try await send()
-    return SampleHistory(pool: pool, seals: seals)
+    return seals
   }
-}
-
-/// A fresh database with the product's schema.
-public func migratedDatabase() async throws -> PostgresPool {
-  let pool = try await TestCluster.createDatabase().pool(connectionsMax: 2)
-  _ = try await Migrator(pool).migrate()
-  return pool
 }

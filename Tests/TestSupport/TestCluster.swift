@@ -1,4 +1,5 @@
 import Foundation
+import Ledger
 public import Postgres
 import Synchronization
 
@@ -61,6 +62,25 @@ public final class TestCluster: Sendable {
     return TestDatabase(name: name, conninfo: cluster.server.conninfo(database: name))
   }
 
+  /// Migrated once: that takes longer than all that most tests do.
+  private static let migrated = Task {
+    let database = try await createDatabase()
+    let pool = database.pool(connectionsMax: 1)
+    do {
+      _ = try await Migrator(pool).migrate()
+      await pool.close()
+      return database.name
+    } catch {
+      await pool.close()
+      throw error
+    }
+  }
+
+  /// A fresh database with the product's schema.
+  public static func migratedDatabase() async throws -> TestDatabase {
+    try await createDatabase(template: try await migrated.value)
+  }
+
   /// A path for a directory that only this process uses; short, for the sake of a socket in it.
   public static func newDirectory() -> String {
     "/tmp/pg-\(getpid())-\(UInt32.random(in: 0 ... .max))"
@@ -94,6 +114,11 @@ public final class TestCluster: Sendable {
   }
 
   private static let kept = Mutex<[Pipe]>([])
+}
+
+/// A pool of connections to a fresh database with the product's schema.
+public func migratedDatabase() async throws -> PostgresPool {
+  try await TestCluster.migratedDatabase().pool(connectionsMax: 2)
 }
 
 /// A database of the test server.

@@ -23,9 +23,8 @@ struct FoldEqualsProjectionTests {
 
   @Test("say the same of random histories, and a rebuild leaves the same bytes")
   func same() async throws {
-    let pool = try await TestCluster.createDatabase().pool()
+    let pool = try await TestCluster.migratedDatabase().pool()
     defer { Task { await pool.close() } }
-    _ = try await Migrator(pool).migrate()
     try await pool.withSession { try $0.executeScript(ProjectedFacts.sql) }
     let troubles = try await concurrently(Self.seeds, limit: Self.appendersConcurrent) { seed in
       try await Self.tryHistory(seed, pool)

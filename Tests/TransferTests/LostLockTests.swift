@@ -11,8 +11,7 @@ import Testing
 struct LostLockTests {
   @Test("nothing is recorded under it, and the next lock is taken in a new session")
   func lost() async throws {
-    let pool = try await TestCluster.createDatabase().pool(connectionsMax: 4)
-    _ = try await Migrator(pool).migrate()
+    let pool = try await TestCluster.migratedDatabase().pool(connectionsMax: 4)
     let context = Self.context(pool)
     let workspace = try WorkspaceID("dev01")
     try await context.ledger.openWorkspace(workspace.text)

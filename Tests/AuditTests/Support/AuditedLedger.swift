@@ -24,9 +24,8 @@ struct AuditedLedger: Sendable {
   var segments: LogSegments { LogSegments(in: storage, log: log, policy: policy, level: 8) }
 
   private static let template = Task {
-    let database = try await TestCluster.createDatabase()
+    let database = try await TestCluster.migratedDatabase()
     let pool = database.pool(connectionsMax: 1)
-    _ = try await Migrator(pool).migrate()
     try await pool.withSession { session in
       _ = try session.query("SELECT ledger.register_event_type('Happened', 1::smallint, 'for tests')")
     }

@@ -12,10 +12,7 @@ struct CommandWorld: Sendable {
   var configuration: String { folder + "/marketplace.yaml" }
 
   static func make() async throws -> CommandWorld {
-    let database = try await TestCluster.createDatabase()
-    let pool = database.pool(connectionsMax: 1)
-    _ = try await Migrator(pool).migrate()
-    await pool.close()
+    let database = try await TestCluster.migratedDatabase()
     let folder = TestCluster.newDirectory()
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try TestCluster.removeAtExit(folder)

@@ -11,9 +11,8 @@ struct TestLedger: Sendable {
 
   /// Migrated once; the databases of the tests are copies of it.
   private static let template = Task {
-    let database = try await TestCluster.createDatabase()
+    let database = try await TestCluster.migratedDatabase()
     let pool = database.pool(connectionsMax: 1)
-    _ = try await Migrator(pool).migrate()
     try await pool.withSession { session in
       _ = try session.query("SELECT ledger.register_event_type('Happened', 1::smallint, 'for tests')")
       _ = try session.query("SELECT ledger.register_event_type('Happened', 2::smallint, 'for tests')")

@@ -31,18 +31,9 @@ struct TestWorld: Sendable {
   /// Whether the operator asks jobs to end.
   var isStopping: @Sendable () -> Bool = { false }
 
-  /// A database with the schema, copied for each world: migrating takes longer than all that most tests do.
-  private static let migrated = Task {
-    let database = try await TestCluster.createDatabase()
-    let pool = database.pool(connectionsMax: 1)
-    _ = try await Migrator(pool).migrate()
-    await pool.close()
-    return database.name
-  }
-
   /// A fresh world with these source workspaces, each an MLflow workspace of its own.
   static func make(_ ids: String...) async throws -> TestWorld {
-    let pool = try await TestCluster.createDatabase(template: Self.migrated.value).pool(connectionsMax: 6)
+    let pool = try await TestCluster.migratedDatabase().pool(connectionsMax: 6)
     let root = TestCluster.newDirectory()
     try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
     try TestCluster.removeAtExit(root)
