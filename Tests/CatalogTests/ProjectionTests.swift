@@ -66,6 +66,44 @@ struct ProjectionTests {
     }
   }
 
+  @Test("are checked and made anew alike in the two steps that many events take")
+  func inTwoSteps() async throws {
+    let pool = try await randomDatabase()
+    defer { Task { await pool.close() } }
+    try await pool.withSession { session in
+      try session.executeScript(
+        """
+        CREATE OR REPLACE FUNCTION marketplace_projection.scratch_events_first() RETURNS bigint
+          LANGUAGE sql IMMUTABLE AS 'SELECT 12::bigint'
+        """)
+    }
+    let projections = Projections(pool)
+    for seed in 1...12 {
+      let workspace = "history-\(seed)"
+      func digest() async throws -> String? {
+        try await pool.withSession { session in
+          try session.query("SELECT testing.digest($1) AS digest", [workspace]).first?.string("digest")
+        }
+      }
+      try await pool.withSession { session in
+        _ = try session.query(
+          "SELECT testing.append_random($1, $2, $3, $4)", [workspace, 20 + seed * 9, Double(seed) / 12, 1 + seed % 9])
+      }
+      #expect(try await projections.check(workspace) == [])
+      let before = try await digest()
+      let damaged = try await pool.withSession { session in
+        try session.query(
+          "DELETE FROM marketplace_projection.model_version WHERE workspace = $1 RETURNING 1", [workspace]
+        ).count
+      }
+      #expect(try await projections.check(workspace).count { $0.difference == "missing" } == damaged)
+      _ = try await pool.withSession { session in
+        try session.query("SELECT ledger.rebuild_projection('marketplace', $1)", [workspace])
+      }
+      #expect(try await digest() == before)
+    }
+  }
+
   @Test("are checked against the events: what is missing and what nothing accounts for")
   func check() async throws {
     let sample = try await SampleHistory.append()

@@ -188,6 +188,10 @@ static const char m0033_access[] = {
 #embed "../sql/m0033-access.sql" suffix(, )
     0};
 
+static const char m0034_scratch_statistics[] = {
+#embed "../sql/m0034-scratch-statistics.sql" suffix(, )
+    0};
+
 static const struct embedded_migration all[] = {
     {"m0001-roles", m0001_roles},
     {"m0002-tables", m0002_tables},
@@ -235,6 +239,7 @@ static const struct embedded_migration all[] = {
     {"m0031-workspace-first", m0031_workspace_first},
     {"m0032-seal-times", m0032_seal_times},
     {"m0033-access", m0033_access},
+    {"m0034-scratch-statistics", m0034_scratch_statistics},
 };
 
 long embedded_migrations_count(void) { return sizeof all / sizeof all[0]; }
