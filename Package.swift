@@ -27,6 +27,7 @@ let package = Package(
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
   ],
   targets: [
     .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -86,7 +87,10 @@ let package = Package(
     .target(name: "Catalog", dependencies: ["Postgres"], swiftSettings: strict),
     .target(
       name: "Access",
-      dependencies: ["Ledger", "Marketplace", "Postgres", .product(name: "Crypto", package: "swift-crypto")],
+      dependencies: [
+        "Ledger", "Marketplace", "Postgres", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "JWTKit", package: "jwt-kit"),
+      ],
       swiftSettings: strict),
     .target(
       name: "Server",
@@ -116,7 +120,9 @@ let package = Package(
         "Server",
         "Storage", "Transfer", "Transparency", "Verifier",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Logging", package: "swift-log"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -210,13 +216,14 @@ let package = Package(
         "Access", "Catalog", "Ledger", "Marketplace", "Postgres", "Server", "TestSupport",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "HummingbirdTesting", package: "hummingbird"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "HummingbirdTesting", package: "hummingbird"), .product(name: "JWTKit", package: "jwt-kit"),
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
       ], swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "marketplace", "Ledger", "Marketplace", "Postgres", "Registry", "TestSupport", "Transfer",
+        "marketplace", "Ledger", "Marketplace", "Postgres", "Registry", "Server", "TestSupport", "Transfer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],

@@ -47,7 +47,14 @@ public struct AccessRefusal: Error, Sendable, Hashable, CustomStringConvertible 
     case expired
     /// The token was taken back. Told to whoever has its secret only.
     case revoked
+    /// The token is for another service.
+    case audience
+    /// An identity provider vouches for the token, and nothing is let to whom it names.
+    case unknownCaller = "unknown_caller"
   }
+
+  /// What is told of anything that is no token.
+  static let noToken = "This is no token of this service."
 
   /// The kind of refusal.
   public let code: Code

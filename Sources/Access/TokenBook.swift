@@ -35,7 +35,7 @@ public actor TokenBook {
     guard let token = AccessToken(text), let record = try await record(of: token.id),
       token.isKept(as: record.created.sha256)
     else {
-      throw AccessRefusal(.invalid, "This is no token of this service.")
+      throw AccessRefusal(.invalid, AccessRefusal.noToken)
     }
     guard record.revokedAt == nil else {
       throw AccessRefusal(.revoked, "This token was revoked. Ask whoever runs the service for another.")

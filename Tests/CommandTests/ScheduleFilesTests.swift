@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Server
 import Testing
 import Yams
 
@@ -87,16 +88,7 @@ struct ScheduleFilesTests {
       let deadline = Self.value(job, "spec.jobTemplate.spec.activeDeadlineSeconds") as? Int
       let pod = Self.value(job, "spec.jobTemplate.spec.template.spec")
       #expect(Self.value(pod, "restartPolicy") as? String == "Never")
-      #expect(Self.value(pod, "automountServiceAccountToken") as? Bool == false)
-      #expect(Self.value(pod, "securityContext.runAsNonRoot") as? Bool == true)
-      #expect(Self.value(pod, "securityContext.seccompProfile.type") as? String == "RuntimeDefault")
-      let container = Self.value(pod, "containers.0")
-      #expect(Self.value(container, "securityContext.readOnlyRootFilesystem") as? Bool == true)
-      #expect(Self.value(container, "securityContext.allowPrivilegeEscalation") as? Bool == false)
-      #expect(Self.value(container, "securityContext.capabilities.drop") as? [String] == ["ALL"])
-      #expect(Self.value(container, "resources.limits.memory") != nil)
-      let arguments = try #require(Self.value(container, "args") as? [String])
-      let command = try MarketplaceCommand.parseAsRoot(arguments)
+      let command = try Self.command(of: pod)
       if let sync = command as? SyncCommand {
         let begun = try #require(sync.job.deadline?.seconds)
         #expect(begun < (try #require(deadline)))
@@ -107,6 +99,48 @@ struct ScheduleFilesTests {
       // 5 and 6 are tried again.
       #expect(Set(final).isDisjoint(with: [0, 5, 6]))
     }
+  }
+
+  /// The command that a pod's container starts, as nobody and with nothing that it does not need.
+  private static func command(of pod: Any?) throws -> any ParsableCommand {
+    #expect(value(pod, "automountServiceAccountToken") as? Bool == false)
+    #expect(value(pod, "securityContext.runAsNonRoot") as? Bool == true)
+    #expect(value(pod, "securityContext.seccompProfile.type") as? String == "RuntimeDefault")
+    let container = value(pod, "containers.0")
+    #expect(value(container, "securityContext.readOnlyRootFilesystem") as? Bool == true)
+    #expect(value(container, "securityContext.allowPrivilegeEscalation") as? Bool == false)
+    #expect(value(container, "securityContext.capabilities.drop") as? [String] == ["ALL"])
+    #expect(value(container, "resources.limits.memory") != nil)
+    return try MarketplaceCommand.parseAsRoot(try #require(value(container, "args") as? [String]))
+  }
+
+  @Test("the Deployment serves where its Service, its probes and its network policy look for it")
+  func deployment() throws {
+    func documents(_ path: String) throws -> [Any] { try Array(Yams.load_all(yaml: Self.text(path))) }
+    let made = try documents("kubernetes/deployment-serve.yaml")
+    let pod = Self.value(made.first, "spec.template.spec")
+    let serve = try #require(try Self.command(of: pod) as? ServeCommand)
+    let port = try #require(Self.value(pod, "containers.0.ports.0.containerPort") as? Int)
+    #expect(serve.listen == "0.0.0.0:\(port)")
+    for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", "/readyz"), ("startupProbe", "/livez")] {
+      #expect(Self.value(pod, "containers.0.\(probe).httpGet.path") as? String == path)
+      #expect(Self.value(pod, "containers.0.\(probe).httpGet.port") as? String == "http")
+    }
+    // It is not ended before it has answered, the pause before the signal included.
+    let grace = try #require(Self.value(pod, "terminationGracePeriodSeconds") as? Int)
+    let pause = try #require(Self.value(pod, "containers.0.lifecycle.preStop.sleep.seconds") as? Int)
+    #expect(Int64(grace - pause) > CatalogService.Configuration().stopSeconds)
+    let labels = Self.value(made.first, "spec.template.metadata.labels") as? [String: String]
+    #expect(Self.value(made[1], "spec.selector") as? [String: String] == labels)
+    let policy = try #require(try documents("kubernetes/network-policy.yaml").last)
+    #expect(Self.value(policy, "spec.podSelector.matchLabels") as? [String: String] == labels)
+    #expect(Self.value(policy, "spec.ingress.0.ports.0.port") as? Int == port)
+    let secret = try Self.yaml("kubernetes/secret.example.yaml")
+    let key = try #require(
+      (Self.value(pod, "containers.0.env") as? [Any])?.compactMap {
+        Self.value($0, "valueFrom.secretKeyRef.key") as? String
+      }.first)
+    #expect((secret["stringData"] as? [String: String])?[key] != nil)
   }
 
   @Test("the configuration and the secret of the CronJobs fit together")
@@ -123,7 +157,7 @@ struct ScheduleFilesTests {
       let volumes = Self.value(try Self.yaml(path), "spec.jobTemplate.spec.template.spec.volumes.1.secret.items")
       let mounted = (volumes as? [[String: Any]] ?? []).compactMap { $0["path"] as? String }
       #expect(Set(mounted) == Set(files))
-      #expect(Set(keys) == Set(files).union(["database"]))
+      #expect(Set(keys) == Set(files).union(["database", "database-serve"]))
     }
   }
 

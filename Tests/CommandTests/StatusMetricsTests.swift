@@ -50,4 +50,18 @@ struct StatusMetricsTests {
       #expect(lines.contains(Substring(line)), "\(line)")
     }
   }
+
+  @Test("for people it is shown again and again until Ctrl-C")
+  func watched() async throws {
+    let world = try await CommandWorld.make()
+    try world.configure(["{id: dev01, registry: \"http://127.0.0.1:1\"}"])
+    let call = try Program.start(["status", "--watch", "--config", world.configuration])
+    try await call.prints("Ctrl-C ends it", times: 2)
+    call.interrupt()
+    let outcome = try await call.outcome()
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.output.contains("nothing needs doing") && outcome.output.contains("WORKSPACE"))
+    // No terminal: nothing moves its cursor.
+    #expect(!outcome.output.contains("\u{1b}"))
+  }
 }

@@ -80,11 +80,13 @@ struct AccessTests {
   @Test("a closed catalog asks a program for a token, and a browser for a password")
   func closed() async throws {
     try await TestService.with(isCatalogOpen: false) { test, get in
-      let (reader, catalog) = (try await test.token([.readEvents]), try await test.token([.catalog]))
+      let reader = try await test.token([.readEvents])
+      let catalog = try await test.token([.catalog], workspaces: [])
       let paths = [
         "/models", "/models/dev01.readmission-risk", "/workspaces", "/changes", "/changes.atom", "/audit",
         "/events/dev01/1", "/v1/audit/checkpoint", "/v1/audit/proofs/1",
         "/models/dev01.readmission-risk/versions/1", "/models/dev01.readmission-risk/compare?a=1&b=2",
+        "/v1/workspaces/dev01/exports", "/v1/workspaces/dev01/imports",
       ]
       for path in paths {
         #expect(try await get(path, "*/*").status == 401, "\(path)")

@@ -78,7 +78,7 @@ struct EventTests {
       }
       let page = try await get.send(.get, "/v1/workspaces/dev01/streams/evaluation%2Fnightly", token.fields).json()
       #expect((page["events"] as? [Any])?.count == 2)
-      let large = #"{"a":"\#(String(repeating: "a", count: EventRoutes.bodyBytesMax))"}"#
+      let large = #"{"a":"\#(String(repeating: "a", count: RequestBody.events.bytesMax))"}"#
       #expect(try await get.send(.post, path, token.json, large).status == 413)
       #expect(try await get.send(.post, path, token.fields, event(6)).status == 415)
     }
@@ -177,6 +177,23 @@ struct EventTests {
       while position < last { try await step() }
       #expect(seen == Array(4...last))
       await feed.end()
+      // Of another that keeps few, somebody who was away meanwhile reads the rest from the database.
+      let short = EventFeed(ledger, logger: .init(label: "test"), keptMax: 16)
+      let start = try await short.newest()
+      for number in 301...400 {
+        #expect(try await get.send(.post, "/v1/workspaces/dev01/events", token.json, event(number)).status == 201)
+        if number % 10 == 0 { try await ledger.seal() }
+      }
+      for origin in [start, start + 3, start + 90] {
+        var (found, place) = ([Int64](), origin)
+        while place < start + 100 {
+          guard case .events(let events, let through) = try await short.step(after: place) else { continue }
+          found += events.compactMap(\.event.position)
+          place = through
+        }
+        #expect(found == Array(origin + 1...start + 100))
+      }
+      await short.end()
     }
   }
 

@@ -17,6 +17,7 @@ struct TestService {
   let sample: SampleHistory
   let sources: ServiceSources
   let isCatalogOpen: Bool
+  let providers: IdentityProviders
 
   /// The time there: in the middle of the year 2026.
   static let now = Timestamp(milliseconds: 1_782_000_000_000)
@@ -59,7 +60,9 @@ struct TestService {
   }
 
   static func with(
-    isCatalogOpen: Bool = true, _ body: @escaping @Sendable (TestService, Client) async throws -> Void
+    isCatalogOpen: Bool = true, webhooks: ServiceSources.Webhooks = .none,
+    providers: IdentityProviders = IdentityProviders([]) { _ in Data() },
+    _ body: @escaping @Sendable (TestService, Client) async throws -> Void
   ) async throws {
     let sample = try await SampleHistory.append()
     let sources = ServiceSources(
@@ -69,9 +72,11 @@ struct TestService {
       published: .init(
         origin: "test.example/log", keys: ["test.example/log+00000000+key"],
         checkpoint: { "test.example/log\n7\nroot\n" },
-        inclusion: { "{\"position\":\($0)}" }), metrics: { "marketplace_up 1\n" }, sealingMetrics: { "" },
+        inclusion: { "{\"position\":\($0)}" }), metrics: { "marketplace_up 1\n" }, ownMetrics: { "" },
+      webhooks: webhooks,
       obstacles: { [] })
-    let service = TestService(sample: sample, sources: sources, isCatalogOpen: isCatalogOpen)
+    let service = TestService(
+      sample: sample, sources: sources, isCatalogOpen: isCatalogOpen, providers: providers)
     do {
       try await service.run(body)
     } catch {
@@ -108,9 +113,9 @@ struct TestService {
 
   private func run(_ body: @escaping @Sendable (TestService, Client) async throws -> Void) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let tokens = TokenBook(sources.ledger)
+    let callers = Callers(tokens: TokenBook(sources.ledger), providers: providers)
     let guardian = Guardian(
-      isCatalogOpen: isCatalogOpen, caller: { try await tokens.caller(showing: $0, at: Self.now) })
+      isCatalogOpen: isCatalogOpen, caller: { try await callers.caller(showing: $0, at: Self.now) })
     let service = CatalogService(sources, guardian: guardian, logger: logger, now: { Self.now })
     let application = Application(router: service.router(), services: service.services, logger: logger)
     try await application.test(.router) { client in

@@ -2,10 +2,11 @@ import Synchronization
 
 /// Bytes of what is being sent, over all who send: so much is in memory at once, and no more.
 final class BodyBudget: Sendable {
-  /// Bytes of all bodies together.
-  static let bytesMax = 134_217_728
-
+  private let bytesMax: Int
   private let used = Mutex(0)
+
+  /// - Parameter bytesMax: bytes of all bodies together.
+  init(bytesMax: Int = 134_217_728) { self.bytesMax = bytesMax }
 
   /// What one body has taken of it.
   final class Share: Sendable {
@@ -17,7 +18,7 @@ final class BodyBudget: Sendable {
     /// Takes some bytes; false where too much is taken already.
     func take(_ bytes: Int) -> Bool {
       let isThere = budget.used.withLock { used in
-        guard used + bytes <= BodyBudget.bytesMax else { return false }
+        guard used + bytes <= budget.bytesMax else { return false }
         used += bytes
         return true
       }

@@ -11,6 +11,8 @@ enum EventCursor {
     case sequence = "s"
     /// The order of a stream.
     case version = "v"
+    /// The runs of a workspace, backwards.
+    case run = "r"
   }
 
   static func text(_ order: Order, _ number: Int64) -> String { "\(order.rawValue)\(number)" }

@@ -40,6 +40,7 @@ actor EventFeed: Service {
 
   private let ledger: Ledger
   private let logger: Logger
+  private let keptMax: Int
   private var kept: [Item] = []
   private var keptBytes = 0
   /// The position before the first that is kept.
@@ -52,9 +53,10 @@ actor EventFeed: Service {
   private var waiterNext = 0
   private var beats = 0
 
-  init(_ ledger: Ledger, logger: Logger) {
+  init(_ ledger: Ledger, logger: Logger, keptMax: Int = keptEventsMax) {
     self.ledger = ledger
     self.logger = logger
+    self.keptMax = keptMax
   }
 
   /// Ends what follows when the service is to end.
@@ -157,10 +159,10 @@ actor EventFeed: Service {
     kept.append(item)
     keptBytes += item.text.utf8.count
     last = position
-    if kept.count > Self.keptEventsMax || keptBytes > Self.keptBytesMax {
+    if kept.count > keptMax || keptBytes > Self.keptBytesMax {
       // Half of them at a time, so that they are moved seldom.
       var rest = kept[...]
-      while rest.count > Self.keptEventsMax / 2 || keptBytes > Self.keptBytesMax / 2, let first = rest.popFirst() {
+      while rest.count > keptMax / 2 || keptBytes > Self.keptBytesMax / 2, let first = rest.popFirst() {
         keptBytes -= first.text.utf8.count
         before += 1
       }

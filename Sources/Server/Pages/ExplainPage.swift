@@ -30,7 +30,7 @@ struct ExplainPage {
       <h1>Version \(explanation.version) of the source</h1>
       <p class="lead">\(explanation.verdict)</p>
       <section aria-labelledby="asked"><h2 id="asked">What was asked, in order</h2>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="asked"><table><thead><tr><th scope="col">Question</th><th scope="col">Answer</th><th scope="col">In words</th><th scope="col">Event</th></tr></thead>
+      <div class="scroll" tabindex="0" role="group" aria-labelledby="asked"><table><thead><tr><th scope="col">Question</th><th scope="col">Answer</th><th scope="col">In words</th><th scope="col">Event</th></tr></thead>
       <tbody>\(steps)</tbody></table></div></section>
       <section aria-labelledby="timeline"><h2 id="timeline">What happened to this version</h2><ol class="timeline">\(lines)</ol></section>
       """)
@@ -143,7 +143,7 @@ struct ComparePage {
     let change: HTML? = hasDifferences ? "<th scope=\"col\" class=\"number\">Change</th>" : nil
     return """
       <section aria-labelledby="\(id)"><h2 id="\(id)">\(title)</h2>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="\(id)"><table><thead><tr><th scope="col">What</th><th scope="col">Version \(a.version)</th><th scope="col">Version \(b.version)</th>\(change)<th scope="col">Same?</th></tr></thead>
+      <div class="scroll" tabindex="0" role="group" aria-labelledby="\(id)"><table><thead><tr><th scope="col">What</th><th scope="col">Version \(a.version)</th><th scope="col">Version \(b.version)</th>\(change)<th scope="col">Same?</th></tr></thead>
       <tbody>\(body)</tbody></table></div></section>
       """
   }

@@ -186,6 +186,7 @@ struct ProblemPage {
     <meta name="color-scheme" content="light dark">
     <title>\(problem.status.reasonPhrase) · Model Marketplace</title>
     <link rel="stylesheet" href="\(Assets.style.path)">
+    <link rel="icon" href="\(Assets.icon.path)" type="image/svg+xml">
     </head>
     <body>
     <main id="main">

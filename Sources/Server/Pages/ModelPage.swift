@@ -115,7 +115,8 @@ struct ModelPage {
     guard !own.isEmpty else { return .empty }
     let series = own.prefix(Self.plotsMax).map { metric in
       let points = model.versions.compactMap { version in
-        ModelDetails.numbers(version.metrics).first { $0.name == metric.name }.map {
+        // What is no number is told in the table, and nowhere on a plot.
+        ModelDetails.numbers(version.metrics).first { $0.name == metric.name && $0.value.isFinite }.map {
           (version: version.version, value: $0.value)
         }
       }
@@ -130,7 +131,7 @@ struct ModelPage {
     return """
       <section aria-labelledby="metrics"><h2 id="metrics">Metrics\(model.version.map { " of version \($0.version)" } ?? "")</h2>
       <div class="plots">\(plots)</div>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="metrics"><table><thead><tr><th scope="col">Metric</th><th scope="col" class="number">Value</th></tr></thead>
+      <div class="scroll" tabindex="0" role="group" aria-labelledby="metrics"><table><thead><tr><th scope="col">Metric</th><th scope="col" class="number">Value</th></tr></thead>
       <tbody>\(rows)</tbody></table></div></section>
       """
   }
@@ -144,7 +145,7 @@ struct ModelPage {
     }
     return """
       <section aria-labelledby="signature"><h2 id="signature">Signature</h2>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="signature"><table><thead><tr><th scope="col">Side</th><th scope="col">Name</th><th scope="col">Type</th><th scope="col">Need</th></tr></thead>
+      <div class="scroll" tabindex="0" role="group" aria-labelledby="signature"><table><thead><tr><th scope="col">Side</th><th scope="col">Name</th><th scope="col">Type</th><th scope="col">Need</th></tr></thead>
       <tbody>\(side("input", signature.inputs) + side("output", signature.outputs) + side("parameter", signature.params))</tbody></table></div></section>
       """
   }
@@ -159,7 +160,7 @@ struct ModelPage {
       ? "<p class=\"quiet\">\(files.count - Self.rowsMax) more, in the same page as JSON.</p>" : ""
     return """
       <section aria-labelledby="files"><h2 id="files">Files</h2>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="files"><table><thead><tr><th scope="col">File</th><th scope="col" class="number">Size</th><th scope="col">SHA-256</th></tr></thead>
+      <div class="scroll" tabindex="0" role="group" aria-labelledby="files"><table><thead><tr><th scope="col">File</th><th scope="col" class="number">Size</th><th scope="col">SHA-256</th></tr></thead>
       <tbody>\(rows)</tbody></table></div>\(rest)</section>
       """
   }
@@ -210,7 +211,7 @@ struct ModelPage {
       ? "<p class=\"quiet\">\(model.versions.count - Self.rowsMax) earlier ones, in the same page as JSON.</p>" : ""
     return """
       <section aria-labelledby="versions"><h2 id="versions">Versions</h2>
-      <div class="scroll" tabindex="0" role="region" aria-labelledby="versions"><table><thead><tr><th scope="col">At the source</th><th scope="col">Stands at</th><th scope="col">Created</th><th scope="col">In the marketplace</th><th scope="col">In the catalog</th></tr></thead>
+      <div class="scroll" tabindex="0" role="group" aria-labelledby="versions"><table><thead><tr><th scope="col">At the source</th><th scope="col">Stands at</th><th scope="col">Created</th><th scope="col">In the marketplace</th><th scope="col">In the catalog</th></tr></thead>
       <tbody>\(rows)</tbody></table></div>\(rest)\(comparing)</section>
       """
   }

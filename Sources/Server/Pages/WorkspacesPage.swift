@@ -34,7 +34,7 @@ struct WorkspacesPage {
       <h1>Workspaces</h1>
       <p>\(Words.count(workspaces.count, "workspace"))\(troubled == 0 ? "" : ", \(troubled) of which somebody has to see to"). What is said of a model is as \
       fresh as the last time its workspace was read to the end.</p>
-      <div class="scroll" tabindex="0" role="region" aria-label="Workspaces"><table><thead><tr><th scope="col">Workspace</th><th scope="col">State</th><th scope="col">Last read</th>\
+      <div class="scroll" tabindex="0" role="group" aria-label="Workspaces"><table><thead><tr><th scope="col">Workspace</th><th scope="col">State</th><th scope="col">Last read</th>\
       <th scope="col" class="number">Models</th><th scope="col" class="number">Versions</th><th scope="col">Counts as production</th><th scope="col">Registry</th></tr></thead>
       <tbody>\(rows)</tbody></table></div>
       """)

@@ -51,6 +51,8 @@ public struct Guardian: Sendable {
     let caller: Caller
     do {
       caller = try await self.caller(shown)
+    } catch let refusal as AccessRefusal where refusal.code == .unknownCaller {
+      throw Problem(.forbidden, "unknown_caller", refusal.description)
     } catch let refusal as AccessRefusal {
       throw Self.stranger("token_\(refusal.code.rawValue)", refusal.description, request, error: "invalid_token")
     }

@@ -71,7 +71,10 @@ public struct CatalogService: Sendable {
     let routes = Routes(router)
     CatalogRoutes(sources: sources, snapshots: Snapshots(sources), guardian: guardian, now: now).add(to: routes)
     AuditRoutes(sources: sources, guardian: guardian).add(to: routes)
-    EventRoutes(sources: sources, appends: appends, feed: feed, guardian: guardian).add(to: routes)
+    EventRoutes(sources: sources, appends: appends, feed: feed, guardian: guardian, budget: BodyBudget())
+      .add(to: routes)
+    SummaryRoutes(sources: sources, guardian: guardian).add(to: routes)
+    WebhookRoutes(webhooks: sources.webhooks, now: now).add(to: routes)
     HealthRoutes(sources: sources, own: metrics).add(to: routes)
     routes.at("/openapi.yaml", get: { _, _ in OpenAPI.response })
     return router

@@ -34,7 +34,7 @@ struct HealthRoutes: Sendable {
       marketplace_database_up \(isUp)
 
       """
-    let text = status + up + sources.sealingMetrics() + own.text
+    let text = status + up + sources.ownMetrics() + own.text
     return Answer.text(text, type: "text/plain; version=0.0.4; charset=utf-8")
   }
 }

@@ -1,3 +1,4 @@
+import Access
 import Catalog
 import HTTPTypes
 import Hummingbird
@@ -88,6 +89,11 @@ extension Problem {
       self.init(
         .serviceUnavailable, "storage_unavailable", "What is published cannot be read now. Try again later.",
         headers: [.retryAfter: "5"])
+    case is AccessUnavailable:
+      self.init(
+        .serviceUnavailable, "identity_provider_unavailable",
+        "Who you are cannot be found out now: the keys of your identity provider cannot be had. Try again later.",
+        headers: [.retryAfter: "10"])
     case is PostgresError, is LedgerError:
       self.init(
         .serviceUnavailable, "database_unavailable", "The database does not answer as it should. Try again later.",

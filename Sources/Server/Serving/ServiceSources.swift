@@ -76,6 +76,25 @@ public struct ServiceSources: Sendable {
     }
   }
 
+  /// Registries that tell when something changed.
+  public struct Webhooks: Sendable {
+    /// The secrets that those of a workspace are signed with; none where it takes none.
+    public let secrets: @Sendable (_ workspace: String) async -> [String]
+    /// Takes the hint that something changed in a workspace.
+    public let hint: @Sendable (_ workspace: String) async -> Void
+
+    /// No registry tells.
+    public static let none = Webhooks(secrets: { _ in [] }, hint: { _ in })
+
+    /// Registries that tell.
+    public init(
+      secrets: @escaping @Sendable (String) async -> [String], hint: @escaping @Sendable (String) async -> Void
+    ) {
+      self.secrets = secrets
+      self.hint = hint
+    }
+  }
+
   /// The catalog, its history and summaries.
   public let catalog: Catalog
   /// The log.
@@ -88,8 +107,10 @@ public struct ServiceSources: Sendable {
   public let published: Published?
   /// The state of the whole in Prometheus' text format, from the database.
   public let metrics: @Sendable () async throws -> String
-  /// How sealing goes, in the same format; asks nobody.
-  public let sealingMetrics: @Sendable () -> String
+  /// How the service's own work goes, in the same format; asks nobody.
+  public let ownMetrics: @Sendable () -> String
+  /// Registries that tell when something changed.
+  public let webhooks: Webhooks
   /// What keeps the service from being of use; nothing when it is ready.
   public let obstacles: @Sendable () async -> [String]
 
@@ -97,7 +118,8 @@ public struct ServiceSources: Sendable {
   public init(
     catalog: Catalog, ledger: Ledger, registry: Registry?,
     files: @escaping @Sendable (String, String) async throws -> [ExportedFile]?, published: Published?,
-    metrics: @escaping @Sendable () async throws -> String, sealingMetrics: @escaping @Sendable () -> String,
+    metrics: @escaping @Sendable () async throws -> String, ownMetrics: @escaping @Sendable () -> String,
+    webhooks: Webhooks = .none,
     obstacles: @escaping @Sendable () async -> [String]
   ) {
     self.catalog = catalog
@@ -106,7 +128,8 @@ public struct ServiceSources: Sendable {
     self.files = files
     self.published = published
     self.metrics = metrics
-    self.sealingMetrics = sealingMetrics
+    self.ownMetrics = ownMetrics
+    self.webhooks = webhooks
     self.obstacles = obstacles
   }
 }

@@ -32,35 +32,52 @@ struct ServeCommand: AsyncParsableCommand {
     let settings = try Settings(options)
     let service = try settings.service(listen: listen)
     let isOpen = try settings.catalogIsOpen()
+    let providers = try settings.identityProviders()
     let keys = try settings.auditKeysIfAny(signs: true)
-    let isQuiet = options.quiet
+    let (isQuiet, telling) = (options.quiet, try settings.workspaces(named: []).filter(\.tellsOfChanges))
+    // What cannot be read is told now, and not when the first hint comes.
+    for workspace in telling { _ = try settings.webhookSecrets(of: workspace) }
     Self.allowConnections()
-    try await Workplace.use(settings, options: options) { place in
-      let logger = Logger(label: "marketplace") { _ in JSONLog() }
-      let sealing = ContinualSealing(place: place, settings: settings, keys: keys, logger: logger)
-      let sources = try Self.sources(place, settings, keys, sealing)
-      let tokens = TokenBook(place.ledger)
-      let guardian = Guardian(
-        isCatalogOpen: isOpen, caller: { try await tokens.caller(showing: $0, at: .now()) })
-      let catalog = CatalogService(
-        sources, guardian: guardian, configuration: service, logger: logger, now: Timestamp.now)
-      do {
-        try await catalog.run(beside: [sealing]) { port in
-          guard !isQuiet else { return }
-          let host = service.host.contains(":") ? "[\(service.host)]" : service.host
-          let scheme = service.tls == nil ? "http" : "https"
-          Console.remark("  serving \(scheme)://\(host):\(port ?? service.port)/models; Ctrl-C ends it")
-          if service.tls == nil, !service.isLoopback {
-            Console.remark(
-              "  without TLS, whoever listens on the way reads tokens: see 'serve: tls' in the configuration")
-          }
-        }
-      } catch {
-        await sealing.finish()
-        throw error
+    try await ProviderDocuments.with { documents in
+      try await Workplace.use(settings, options: options) { place in
+        let callers = Callers(
+          tokens: TokenBook(place.ledger),
+          providers: IdentityProviders(providers) { try await documents.document(at: $0) })
+        let guardian = Guardian(
+          isCatalogOpen: isOpen, caller: { try await callers.caller(showing: $0, at: .now()) })
+        try await Self.serve(place, settings, keys, service, guardian, telling, isQuiet: isQuiet)
       }
-      await sealing.finish()
     }
+  }
+
+  private static func serve(
+    _ place: Workplace, _ settings: Settings, _ keys: AuditKeys?, _ service: CatalogService.Configuration,
+    _ guardian: Guardian, _ telling: [Configuration.Workspace], isQuiet: Bool
+  ) async throws {
+    let logger = Logger(label: "marketplace") { _ in JSONLog() }
+    let sealing = ContinualSealing(place: place, settings: settings, keys: keys, logger: logger)
+    let hinted = try HintedObservation(
+      place: place, sources: telling.map { try settings.source($0).source }, storage: settings.storage(), logger: logger
+    )
+    let sources = try sources(place, settings, keys, sealing, hinted)
+    let catalog = CatalogService(
+      sources, guardian: guardian, configuration: service, logger: logger, now: Timestamp.now)
+    do {
+      try await catalog.run(beside: [sealing, hinted]) { port in
+        guard !isQuiet else { return }
+        let host = service.host.contains(":") ? "[\(service.host)]" : service.host
+        let scheme = service.tls == nil ? "http" : "https"
+        Console.remark("  serving \(scheme)://\(host):\(port ?? service.port)/models; Ctrl-C ends it")
+        if service.tls == nil, !service.isLoopback {
+          Console.remark(
+            "  without TLS, whoever listens on the way reads tokens: see 'serve: tls' in the configuration")
+        }
+      }
+    } catch {
+      await sealing.finish()
+      throw error
+    }
+    await sealing.finish()
   }
 
   /// Each connection is an open file, and the usual limit is a thousand; a process may raise its own as far as it was allowed.
@@ -85,7 +102,8 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   private static func sources(
-    _ place: Workplace, _ settings: Settings, _ keys: AuditKeys?, _ sealing: ContinualSealing
+    _ place: Workplace, _ settings: Settings, _ keys: AuditKeys?, _ sealing: ContinualSealing,
+    _ hinted: HintedObservation
   ) throws -> ServiceSources {
     let storage = try settings.storage()
     let configured = Set(try settings.workspaces(named: []).map(\.id))
@@ -122,9 +140,26 @@ struct ServeCommand: AsyncParsableCommand {
       }, published: published,
       metrics: {
         StatusMetrics(try await StatusCommand.collect(place, configured: configured), at: Date()).text
-      }, sealingMetrics: { sealing.metrics },
+      }, ownMetrics: { sealing.metrics + hinted.metrics },
+      webhooks: try settings.webhooks(to: hinted),
       obstacles: { await sealing.obstacles() })
   }
+}
+
+extension Settings {
+  /// What registries tell, and who takes it.
+  fileprivate func webhooks(to hinted: HintedObservation) throws -> ServiceSources.Webhooks {
+    let all = Dictionary(
+      try workspaces(named: []).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    // Read each time, so that a secret that was changed holds at once.
+    return ServiceSources.Webhooks(
+      secrets: { id in all[id].flatMap { try? webhookSecrets(of: $0) } ?? [] }, hint: { hinted.hint($0) })
+  }
+}
+
+extension Configuration.Workspace {
+  /// Whether its registry tells of changes by webhooks.
+  fileprivate var tellsOfChanges: Bool { webhook_secret_file != nil || webhook_secret_env != nil }
 }
 
 extension Timestamp {

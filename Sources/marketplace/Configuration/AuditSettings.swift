@@ -89,11 +89,13 @@ extension Settings {
   /// A signing key, from a file that nobody else may read.
   private static func signer(_ path: String) throws -> NoteSigner {
     // The file that is read is the one that is looked at, behind whatever links lead there.
-    guard let file = FileHandle(forReadingAtPath: path), let bytes = try? file.read(upToCount: 4_096) else {
+    let file = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    guard let bytes = try? FileHandle(forReadingAtPath: file)?.read(upToCount: 4_096),
+      let attributes = try? FileManager.default.attributesOfItem(atPath: file)
+    else {
       throw Failure(.usage, "audit_key", "audit: signing_keys: \(path) cannot be read.")
     }
-    var status = stat()
-    guard fstat(file.fileDescriptor, &status) == 0, status.st_mode & 0o027 == 0 else {
+    guard let mode = attributes[.posixPermissions] as? Int, mode & 0o027 == 0 else {
       throw Failure(
         .usage, "audit_key",
         "audit: signing_keys: \(path) may be read by anybody, or written by its group. Whoever reads it can sign in the log's "

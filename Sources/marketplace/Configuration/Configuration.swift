@@ -35,9 +35,13 @@ struct Configuration: Decodable {
     var password_file: String?
     var password_env: String?
     var tag_source: Bool?
+    var webhook_secret_file: String?
+    var webhook_secret_env: String?
     var artifacts: [ArtifactSettings]?
     var artifact_hosts: [String]?
-    static let keys: Set<String> = Target.accessKeys.union(["id", "promoted", "tag_source"])
+    static let keys: Set<String> = Target.accessKeys.union([
+      "id", "promoted", "tag_source", "webhook_secret_env", "webhook_secret_file",
+    ])
   }
 
   /// The curated registry.
@@ -121,14 +125,24 @@ extension Configuration {
     try check(root["concurrency"], known: Concurrency.keys, place: "concurrency: ", path: path)
     try check(root["audit"], known: AuditSettings.keys, place: "audit: ", path: path)
     try check(root["lakehouse"], known: LakehouseSettings.keys, place: "lakehouse: ", path: path)
-    try check(root["serve"], known: ServeSettings.keys, place: "serve: ", path: path)
-    try check(
-      (root["serve"] as? [String: Any])?["tls"], known: ServeSettings.TLS.keys, place: "serve: tls: ", path: path)
+    try checkServe(root["serve"] as? [String: Any], path: path)
     for (index, workspace) in ((root["workspaces"] as? [Any]) ?? []).enumerated() {
       let place = "workspaces[\(index)]: "
       try check(workspace, known: Workspace.keys, place: place, path: path)
       try check((workspace as? [String: Any])?["promoted"], known: Promoted.keys, place: place, path: path)
       try checkArtifacts(of: workspace, place: place, path: path)
+    }
+  }
+
+  private static func checkServe(_ serve: [String: Any]?, path: String) throws {
+    try check(serve, known: ServeSettings.keys, place: "serve: ", path: path)
+    try check(serve?["tls"], known: ServeSettings.TLS.keys, place: "serve: tls: ", path: path)
+    for (index, provider) in ((serve?["providers"] as? [Any]) ?? []).enumerated() {
+      let place = "serve: providers[\(index)]: "
+      try check(provider, known: ProviderSettings.keys, place: place, path: path)
+      for (index, caller) in (((provider as? [String: Any])?["callers"] as? [Any]) ?? []).enumerated() {
+        try check(caller, known: ProviderSettings.Caller.keys, place: "\(place)callers[\(index)]: ", path: path)
+      }
     }
   }
 

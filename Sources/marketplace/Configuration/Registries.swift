@@ -122,12 +122,12 @@ extension Settings {
       // A token file may be renewed while we run, so it is read for every request that needs it.
       return .bearer(refreshing: { try Settings.read(path, of: access.place, "token") })
     }
-    if let token = try secret(file: nil, variable: access.tokenEnvironment, of: access, "token") {
+    if let token = try secret(file: nil, variable: access.tokenEnvironment, of: access.place, "token") {
       return .bearer(token)
     }
     guard let username = access.username else { return .none }
     let password = try secret(
-      file: access.passwordFile, variable: access.passwordEnvironment, of: access, "password")
+      file: access.passwordFile, variable: access.passwordEnvironment, of: access.place, "password")
     guard let password else {
       throw Self.refuse(
         access.place, "username is set, and neither password_file nor password_env", "Set one of them.")
@@ -135,15 +135,26 @@ extension Settings {
     return .basic(user: username, password: password)
   }
 
-  private func secret(file: String?, variable: String?, of access: Access, _ what: String) throws -> String? {
-    if let file { return try Self.read(path(ofSecret: file), of: access.place, what) }
+  private func secret(file: String?, variable: String?, of place: String, _ what: String) throws -> String? {
+    if let file { return try Self.read(path(ofSecret: file), of: place, what) }
     guard let variable else { return nil }
     guard let value = environment[variable], !value.isEmpty else {
       throw Self.refuse(
-        access.place, "the environment variable \(variable) for its \(what) is not set",
+        place, "the environment variable \(variable) for its \(what) is not set",
         "Set it where the command is started, or name a file.")
     }
     return value
+  }
+
+  /// What the registry of a workspace signs its webhooks with: one secret a line, so that it can be changed without a gap. None
+  /// where no webhook is taken.
+  ///
+  /// - Throws: `RegistryError` for a secret that cannot be read.
+  func webhookSecrets(of workspace: Configuration.Workspace) throws -> [String] {
+    let text = try secret(
+      file: workspace.webhook_secret_file, variable: workspace.webhook_secret_env, of: "workspace \(workspace.id)",
+      "webhook secret")
+    return (text ?? "").split(whereSeparator: \.isNewline).map(String.init)
   }
 
   /// A relative path is one in the directory where a service manager puts credentials, where there is one.

@@ -8,7 +8,9 @@ struct ServeSettings: Decodable {
   /// `open` or `closed`.
   var catalog: String?
   var tls: TLS?
-  static let keys: Set<String> = ["catalog", "connections_max", "listen", "publish_seconds", "tls"]
+  /// Identity providers whose tokens are believed, beside those that the service made.
+  var providers: [ProviderSettings]?
+  static let keys: Set<String> = ["catalog", "connections_max", "listen", "providers", "publish_seconds", "tls"]
 
   /// The files that the service shows who it is with.
   struct TLS: Decodable {

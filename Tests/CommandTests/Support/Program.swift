@@ -54,9 +54,14 @@ struct Program {
     func interrupt() { process.interrupt() }
 
     /// Waits until it has written `text` to standard error.
-    func says(_ text: String) async throws {
+    func says(_ text: String) async throws { try await writes(text, to: files[1]) }
+
+    /// Waits until it has written `text` to standard output so many times.
+    func prints(_ text: String, times: Int) async throws { try await writes(text, times: times, to: files[0]) }
+
+    private func writes(_ text: String, times: Int = 1, to file: URL) async throws {
       let end = Date() + Program.deadlineSeconds
-      while try !String(contentsOf: files[1], encoding: .utf8).contains(text) {
+      while try String(contentsOf: file, encoding: .utf8).ranges(of: text).count < times {
         try #require(process.isRunning && Date() < end, "it never said '\(text)'")
         await Task.yield()
       }

@@ -11,19 +11,26 @@ from __future__ import annotations
 
 import argparse
 import base64
+import hashlib
+import hmac
 import http.client
 import json
+import time
 import uuid
 from pathlib import Path
 
+from joserfc.jwk import RSAKey
+
 from database import Cluster
+from provider import AUDIENCE, Provider, encoded
 from service import DEADLINE_S, PRINCIPAL, TYPE, Service, bearer, close, until
 from wire import Connection
 
 # Addresses that show something of the catalog.
 CATALOG = ["/models", "/models/dev01.readmission-risk", "/models/dev01.readmission-risk/versions/1", "/workspaces", "/changes",
-           "/changes.atom", "/audit", "/events/dev01/1", "/v1/audit/checkpoint", "/v1/audit/proofs/1"]
-EVENTS = ["/v1/events", "/v1/workspaces/dev01/events", "/v1/workspaces/dev01/streams/workspace"]
+           "/changes.atom", "/audit", "/events/dev01/1", "/v1/audit/checkpoint", "/v1/audit/proofs/1", "/v1/workspaces/dev01/exports",
+           "/v1/workspaces/dev01/imports"]
+EVENTS = ["/v1/events", "/v1/workspaces/dev01/events", "/v1/workspaces/dev01/streams/workspace", "/v1/workspaces/dev01/runs"]
 # What a stranger must not read anywhere.
 SECRETS = ["readmission", "dev02", "sha256", "select ", "postgres", "/tmp/", "Swift"]
 
@@ -50,11 +57,6 @@ def event(number: int | None = None) -> bytes:
     return json.dumps({"id": str(uuid.UUID(int=number) if number else uuid.uuid4()), "stream": "s", "type": TYPE, "data": {}}).encode()
 
 
-def encoded(part: dict | bytes) -> str:
-    data = part if isinstance(part, bytes) else json.dumps(part).encode()
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
@@ -62,7 +64,10 @@ def main() -> int:
     parser.add_argument("cluster")
     parser.add_argument("--short", action="store_true", help="it is short already")
     options = parser.parse_args()
-    service = Service(options.program, options.directory / "auth", Cluster(options.cluster), catalog="closed")
+    provider = Provider()
+    callers = [{"claims": {"sub": "nightly"}, "principal": PRINCIPAL, "scopes": ["events:append", "events:read"], "workspaces": ["dev01"]},
+               {"claims": {"groups": "readers"}, "principal": "kiosk", "scopes": ["catalog"]}]
+    service = Service(options.program, options.directory / "auth", Cluster(options.cluster), catalog="closed", providers=[provider.settings(callers)])
     tries = Tries(service)
     catalog, reader = service.token("catalog"), service.token("events:read", workspaces=("dev01",))
     writer = service.token("events:append", workspaces=("dev01",))
@@ -139,6 +144,9 @@ def main() -> int:
     answer = service.append("dev01", json.loads(event()) | {"principal": "root"}, writer)
     tries.expect("principal in the body", "root", answer.status == 201, answer.status)
 
+    vouched_for(tries, provider, reader)
+    webhooks(tries)
+
     # A token that is taken back is let in no longer than a second.
     tries.expect("taken back", "before", service.get("/v1/workspaces/dev01/events", reader).status == 200)
     connection, stream = begun_to_follow(service, reader)
@@ -153,15 +161,78 @@ def main() -> int:
 
     added = counted(owner) - begun
     said = sorted({row[0] for row in owner.run("select distinct principal from ledger.event where type like 'acme.%'")})
-    tries.expect("what is in the log", "two events, one revocation", added == 3 and said == [PRINCIPAL], (added, said))
+    tries.expect("what is in the log", "three events, one revocation", added == 4 and said == [PRINCIPAL], (added, said))
     log = (service.folder / "serve.log").read_text()
-    tries.expect("what is in its log", "no secret", not any(token.split("_", 2)[2] in log for token in (catalog, reader, writer, revoked, expired)))
+    tries.expect("what is in its log", "no secret", "eyJ" not in log and not any(token.split("_", 2)[2] in log for token in (catalog, reader, writer, revoked, expired)))
     ended = service.stop()
     figures = [{"name": kind, "tried": tries.tried[kind], "survived": tries.survived[kind]} for kind in tries.tried]
     whole = ended == 0 and tries.tried == tries.survived
     figures.append({"name": "all", "tried": sum(tries.tried.values()), "survived": sum(tries.survived.values()), "met": whole})
     close("auth", figures)
     return 0 if whole else 1
+
+
+def vouched_for(tries: Tries, provider: Provider, reader: str) -> None:
+    """Tokens of an identity provider, and what others say are its tokens."""
+    service, events, json_type = tries.service, "/v1/workspaces/dev01/events", {"Content-Type": "application/json"}
+
+    def status(token: str, path: str = events) -> int:
+        return service.get(path, token).status
+
+    # Where its keys cannot be had, nobody knows who asks, and whoever asks is told that it is not their fault.
+    provider.is_away = True
+    tries.expect("a provider", "away", status(provider.token()) == 503)
+    tries.expect("a provider", "away: tokens of others", status(provider.token(iss="x")) == 401)
+    tries.expect("a provider", "away: tokens of the service", status(reader) == 200)
+    provider.is_away = False
+    until(lambda: status(provider.token()) == 200)
+    for what, token in {"an elliptic curve": provider.token(provider.keys[1]), "several readers": provider.token(aud=["other", AUDIENCE]),
+                        "the type of access tokens": provider.token(header={"typ": "at+jwt"}), "no time of beginning": provider.token(nbf=None, iat=None)}.items():
+        tries.expect("a provider", f"lets in: {what}", status(token) == 200, what)
+    kiosk = provider.token(sub="ann", groups=["staff", "readers"])
+    for path in ("/models", "/v1/workspaces/dev01/exports", "/v1/workspaces/dev02/imports"):
+        tries.expect("a provider", f"another caller: {path}", status(kiosk, path) == 200)
+    tries.refused("other scope", 403, "GET", events, bearer(kiosk))
+    tries.refused("other workspace", 403, "GET", "/v1/workspaces/dev02/events", bearer(provider.token()))
+    for changes in ({"sub": "ann"}, {"sub": None}, {"sub": ["nightly"], "groups": None}, {"groups": "staff readers", "sub": "x"}):
+        answer = service.get(events, provider.token(**changes))
+        wanted = 200 if changes["sub"] == ["nightly"] else 403
+        tries.expect("nobody who is known here", str(changes), answer.status == wanted, answer.status)
+    for kind, tokens in provider.forgeries().items():
+        for token in tokens:
+            for path in (events, "/models"):
+                tries.refused(kind, 401, "GET", path, bearer(token))
+            tries.refused(kind, 401, "POST", events, {**json_type, **bearer(token)}, event())
+    for changes, code in (({"aud": "other"}, "token_audience"), ({"aud": None}, "token_audience"), ({"aud": []}, "token_audience"),
+                          ({"exp": 1_700_000_000}, "token_expired")):
+        answer = service.get(events, provider.token(**changes))
+        tries.expect("wrong audience, expired", str(changes), answer.status == 401 and answer.json()["code"] == code, answer.body)
+    answer = service.append("dev01", json.loads(event()), provider.token())
+    tries.expect("a provider", "its caller appends", answer.status == 201, answer.body)
+    # Invented keys do not have its keys read again and again.
+    asked, began = provider.asked, time.monotonic()
+    for number in range(200):
+        status(provider.token(header={"kid": f"invented {number}"}))
+    readings = (provider.asked - asked) / 2
+    tries.expect("a provider", "left in peace", readings <= 2 + (time.monotonic() - began) / 10, readings)
+    # A new key is known soon after somebody shows a token that it signed.
+    provider.keys.append(RSAKey.generate_key(2048, {"kid": "second"}))
+    until(lambda: status(provider.token(provider.keys[-1])) == 200)
+    tries.expect("a provider", "its old key beside the new one", status(provider.token()) == 200)
+
+
+def webhooks(tries: Tries) -> None:
+    """Where no secret is, none is right; and nobody learns where one is."""
+    told = set()
+    for workspace in ("dev01", "dev02", "no-such-workspace"):
+        for secret in (b"", b"secret", b"dev01"):
+            message = f"1.{int(time.time())}.".encode() + b"{}"
+            signature = base64.b64encode(hmac.new(secret, message, hashlib.sha256).digest()).decode()
+            headers = {"X-MLflow-Delivery-Id": "1", "X-MLflow-Timestamp": message.split(b".")[1].decode(), "X-MLflow-Signature": f"v1,{signature}"}
+            tries.refused("webhook", 401, "POST", f"/v1/workspaces/{workspace}/webhook", headers, b"{}")
+            answer = tries.service.send("POST", f"/v1/workspaces/{workspace}/webhook", headers, b"{}").json()
+            told.add(json.dumps({name: value for name, value in answer.items() if name != "instance"}, sort_keys=True))
+    tries.expect("webhook", "the same is told of every workspace", len(told) == 1, told)
 
 
 def counted(owner: Connection) -> int:

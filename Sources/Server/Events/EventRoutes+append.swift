@@ -1,0 +1,155 @@
+import Access
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Ledger
+import Marketplace
+import Postgres
+
+extension EventRoutes {
+  private struct Appended: Encodable {
+    var schema = "marketplace.appended/1"
+    var workspace, recorded_at: String
+    var appended, replayed: Int
+    var events: [One]
+
+    struct One: Encodable {
+      var id: String
+      var sequence: Int64
+      var replayed: Bool
+    }
+  }
+
+  func append(_ request: Request, _ context: ServerContext) async throws -> Response {
+    let workspace = try Self.workspace(context)
+    guard let principal = context.caller?.principal else {
+      throw Problem(.forbidden, "no_principal", "Events are appended by somebody, and a token says by whom.")
+    }
+    try Self.expectJSON(request)
+    let key = try Self.key(of: request)
+    // Held until the answer: what was read is in memory until then, in some form.
+    let share = budget.share()
+    defer { withExtendedLifetime(share) {} }
+    let bytes = try await RequestBody.events.read(request, share)
+    var sent = try Self.events(in: bytes, workspace: workspace) { place in
+      key.map { NameBasedUUID.make(["keyed", workspace, principal, $0, "\(place)"]) }
+    }
+    try Self.expect(request, &sent)
+    // Whether something is in a workspace that is not reached is nobody's business either.
+    for event in sent.events { if let cause = event.cause { try context.caller.reach(cause.workspace) } }
+    let receipt: GroupCommit.Receipt
+    do {
+      receipt = try await appends.append(sent.events, to: workspace, run: sent.run, as: principal)
+    } catch is GroupCommit.Full {
+      throw RequestBody.busy
+    } catch let error as LedgerError {
+      throw Problem(appending: error, isOne: sent.isOne)
+    }
+    let isNew = receipt.isNew.contains(true)
+    var response = try Answer.json(
+      Appended(
+        workspace: workspace, recorded_at: receipt.recordedAt.rfc3339,
+        appended: receipt.isNew.count { $0 }, replayed: receipt.isNew.count { !$0 },
+        events: zip(sent.events, zip(receipt.sequences, receipt.isNew)).map {
+          .init(id: $0.id.uuidString.lowercased(), sequence: $1.0, replayed: !$1.1)
+        }), status: isNew ? .created : .ok)
+    if sent.isOne { response.headers[.location] = "/events/\(workspace)/\(receipt.sequences[0])" }
+    return response
+  }
+
+  private static func events(
+    in bytes: [UInt8], workspace: String, makeID: @escaping @Sendable (Int) -> UUID?
+  ) throws -> SentEvents {
+    do throws(SentEvents.Fault) {
+      return try SentEvents(bytes, workspace: workspace, makeID: makeID)
+    } catch {
+      throw Problem(
+        error.isRule ? .unprocessableContent : .badRequest, "bad_event",
+        "\(error.pointer.isEmpty ? "What was sent" : error.pointer): \(error.reason).",
+        pointer: error.pointer)
+    }
+  }
+
+  private static func expectJSON(_ request: Request) throws {
+    let type = (request.headers[.contentType] ?? "").split(separator: ";").first?
+      .trimmingCharacters(in: .whitespaces).lowercased()
+    guard type == "application/json" else {
+      throw Problem(
+        .unsupportedMediaType, "not_json", "Events are sent as application/json.", field: "Content-Type",
+        headers: [.accept: "application/json"])
+    }
+  }
+
+  private static func key(of request: Request) throws -> String? {
+    guard let key = HTTPField.Name("Idempotency-Key").flatMap({ request.headers[$0] }) else { return nil }
+    guard (1...keyBytesMax).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21..<0x7f).contains($0) }) else {
+      throw Problem(
+        .badRequest, "bad_idempotency_key", "An Idempotency-Key has 1 to \(keyBytesMax) visible characters of ASCII.",
+        field: "Idempotency-Key")
+    }
+    return key
+  }
+
+  /// What the stream of a single event has to be at, where the request's head says it.
+  private static func expect(_ request: Request, _ sent: inout SentEvents) throws {
+    let (match, noneMatch) = (request.headers[.ifMatch], request.headers[.ifNoneMatch])
+    guard match != nil || noneMatch != nil else { return }
+    let field = match == nil ? "If-None-Match" : "If-Match"
+    guard sent.isOne, sent.events[0].expectedVersion == nil, match == nil || noneMatch == nil else {
+      throw Problem(
+        .unprocessableContent, "bad_expectation",
+        "\(field) goes with one event that has no expected_version; events of a batch say it each.", field: field)
+    }
+    if noneMatch != nil {
+      guard noneMatch == "*" else {
+        throw Problem(
+          .badRequest, "bad_expectation", "If-None-Match: * expects a stream without events; nothing else is known.",
+          field: field)
+      }
+      sent.events[0].expectedVersion = 0
+      return
+    }
+    let text = (match ?? "").filter { $0 != "\"" }
+    guard let version = Int64(text), version >= 0, match == "\"\(version)\"" else {
+      throw Problem(
+        .badRequest, "bad_expectation", "If-Match is the stream's version in quotes, such as \"7\".", field: field)
+    }
+    sent.events[0].expectedVersion = version
+  }
+}
+
+extension Problem {
+  /// Why the ledger refused what was sent.
+  init(appending error: LedgerError, isOne: Bool) {
+    func place(_ index: Int?, _ field: String) -> String? {
+      isOne ? "/\(field)" : index.map { "/events/\($0)/\(field)" }
+    }
+    let told = error.message
+    switch error.code {
+    case .invalidEvent(let index, let offset):
+      self.init(
+        .unprocessableContent, "bad_event", told,
+        pointer: offset == nil ? (isOne ? "" : index.map { "/events/\($0)" }) : place(index, "data"))
+    case .unknownType:
+      self.init(
+        .unprocessableContent, "unknown_type", told + " Whoever owns the ledger registers types.",
+        pointer: place(nil, "type"))
+    case .unknownCause:
+      self.init(.unprocessableContent, "unknown_cause", told, pointer: place(nil, "cause"))
+    case .unknownWorkspace:
+      self.init(.notFound, "unknown_workspace", told, field: "workspace")
+    case .notAllowed where error.lacksGrant:
+      self.init(.forbidden, "not_allowed", told)
+    case .notAllowed:
+      self.init(of: error)
+    case .sameIDOtherContent:
+      self.init(.conflict, "same_id_other_content", told, pointer: place(nil, "id"))
+    case .wrongExpectedVersion(_, _, let actual):
+      self.init(
+        .preconditionFailed, "wrong_expected_version", told, pointer: place(nil, "expected_version"),
+        headers: [.eTag: "\"\(actual)\""])
+    case .migrationEdited, .databaseNewer, .migrationFailed:
+      self.init(of: error)
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import Access
+import HTTPTypes
+import Hummingbird
+import Ledger
+import NIOCore
+
+extension EventRoutes {
+  /// How events are written while following.
+  static func form(_ query: RequestQuery) throws -> EventForms {
+    guard let text = query["format"] else { return .plain }
+    guard let form = EventForms(rawValue: text) else {
+      throw Problem(
+        .badRequest, "bad_parameter",
+        "format is '\(text.prefix(60))': \(EventForms.allCases.map(\.rawValue).joined(separator: ", ")) are known.",
+        field: "format")
+    }
+    return form
+  }
+
+  /// Where somebody who comes again was.
+  static func last(_ request: Request) throws -> Int64? {
+    guard let text = HTTPField.Name("Last-Event-ID").flatMap({ request.headers[$0] }), !text.isEmpty else { return nil }
+    return try EventCursor.number(text, .position, field: "Last-Event-ID")
+  }
+
+  /// An id without data moves where a client goes on, and is no event to it.
+  private static func beat(_ position: Int64) -> ByteBuffer {
+    ByteBuffer(string: "id: \(EventCursor.text(.position, position))\n:\n\n")
+  }
+
+  func follow(_ request: Request, after start: Int64, _ wanted: Wanted, _ form: EventForms) -> Response {
+    let (feed, guardian) = (feed, guardian)
+    return Response(
+      status: .ok,
+      headers: [
+        .contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-store",
+        HTTPField.Name("X-Accel-Buffering") ?? .cacheControl: "no",
+      ],
+      body: ResponseBody { writer in
+        let clock = ContinuousClock()
+        var (position, wroteAt) = (start, clock.now)
+        try await writer.write(ByteBuffer(string: "retry: 2000\nid: \(EventCursor.text(.position, position))\n\n"))
+        steps: while true {
+          let step = try await feed.step(after: position)
+          // A token that is taken back, or ends, ends this too.
+          guard (try? await guardian.admit(request, for: .readEvents)) != nil else { break }
+          switch step {
+          case .events(let items, let through):
+            var text = ByteBuffer()
+            for item in items where wanted.has(item.event) {
+              let event = item.event
+              text.writeString("id: \(EventCursor.text(.position, event.position ?? through))\nevent: \(event.type)\n")
+              text.writeString("data: \(form == .plain ? item.text : try form.text(event))\n\n")
+            }
+            position = through
+            // Where much is passed over, it is told now and then how far.
+            if text.readableBytes == 0, clock.now - wroteAt > .seconds(EventFeed.beatSeconds) {
+              text = Self.beat(position)
+            }
+            for piece in Answer.pieces(of: text) { try await writer.write(piece) }
+            if text.readableBytes > 0 { wroteAt = clock.now }
+          case .beat:
+            try await writer.write(Self.beat(position))
+            wroteAt = clock.now
+          case .end: break steps
+          }
+        }
+        try await writer.finish(nil)
+      })
+  }
+}
