@@ -1,7 +1,12 @@
 """`marketplace serve` as people and programs meet it: what it shows loads, what it says is proven, and it ends when told to."""
 
+import base64
+import hashlib
+import hmac
 import json
 import os
+import secrets
+import shutil
 import signal
 import ssl
 import subprocess
@@ -11,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from world import needed
 
 pytestmark = pytest.mark.skipif("MARKETPLACE_SCENARIO" in os.environ, reason="only on the world made here")
 
@@ -29,6 +35,9 @@ class Service:
         settings = json.loads(program.configuration.read_text())
         settings["audit"] = {"origin": ORIGIN, "folder": "served-log", "signing_keys": [str(key)]}
         settings["serve"] = {"listen": "127.0.0.1:0", "publish_seconds": 1}
+        self.secret = program.directory / "webhook.secret"
+        self.secret.write_text(f"{secrets.token_hex(16)}\n")
+        settings["workspaces"][0]["webhook_secret_file"] = str(self.secret)
         self.configuration = program.directory / "serve.yaml"
         self.configuration.write_text(json.dumps(settings))
         self.start()
@@ -105,6 +114,33 @@ def test_the_snippet_loads_the_model_and_nothing_else(service, theatre):
     assert other.returncode == 1 and "AssertionError" in other.stderr
 
 
+def test_people_find_their_way_in_a_browser(service, theatre):
+    token = theatre.program.run(
+        "token", "create", "journeys", "--principal", "nobody", "--scope", "events:read", "--workspace", "dev01", "--quiet"
+    ).stdout.strip()
+
+    def registered() -> list[dict]:
+        request = urllib.request.Request(
+            f"{service.url}/v1/events?type=ModelVersionRegistered&limit=1000", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+            return [each for each in json.load(answer)["events"] if each["data"]["name"] == "readmission-risk"]
+
+    service.until(lambda: len(registered()) >= 2)
+    last = service.json("/audit")["last_position"]
+    pictures = theatre.directory / "pictures"
+    done = subprocess.run(
+        [needed("MARKETPLACE_PYTHON_BROWSER"), "-B", str(Path(__file__).with_name("journeys.py")), shutil.which("chromium") or "chromium",
+         service.url, "dev01.readmission-risk", str(registered()[1]["position"]), str(last), str(pictures)], capture_output=True, text=True, timeout=DEADLINE_S * 10, check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = json.loads(done.stdout)
+    assert not made["failures"], f"{json.dumps(made['failures'], indent=1)}\npictures: {pictures}"
+    assert made["pages"] == len(list(pictures.iterdir())) == 4 * 15
+    # What lay in the clipboard is what the test above runs.
+    assert made["snippet"] == service.json("/models/dev01.readmission-risk")["snippet"]
+
+
 def test_it_seals_and_publishes_what_nobody_else_does(service, theatre, tmp_path):
     # Without `audit` a job seals and publishes nothing.
     assert theatre.program.run("sync").returncode in (0, 3)
@@ -125,6 +161,55 @@ def test_it_seals_and_publishes_what_nobody_else_does(service, theatre, tmp_path
     assert done.returncode == 0 and f"position {last} of the log" in done.stdout, done.stdout + done.stderr
     metrics = service.get("/metrics")[1]
     assert "marketplace_log_integrity 1\n" in metrics and "marketplace_log_sealing 1\n" in metrics
+
+
+WEBHOOK = """
+import sys
+import mlflow
+
+client = mlflow.MlflowClient()
+hook = client.create_webhook("marketplace", sys.argv[1], events=["model_version_alias.created"], secret=sys.argv[2])
+client.set_registered_model_alias("readmission-risk", "looked-at", "1")
+client.delete_registered_model_alias("readmission-risk", "looked-at")
+print(hook.webhook_id)
+"""
+NO_WEBHOOK = "import sys, mlflow; mlflow.MlflowClient().delete_webhook(sys.argv[1])"
+
+
+def test_a_webhook_of_mlflow_has_its_registry_read(service, theatre, tmp_path):
+    def seen() -> str:
+        [found] = [each for each in service.json("/workspaces")["workspaces"] if each["workspace"] == theatre.dev01.id]
+        return found["observed_to"]
+
+    def counted(name: str) -> int:
+        return int(service.get("/metrics")[1].partition(f"\n{name} ")[2].split("\n")[0])
+
+    before, script = seen(), tmp_path / "webhook.py"
+    script.write_text(WEBHOOK)
+    address = f"{service.url}/v1/workspaces/{theatre.dev01.id}/webhook"
+    secret = service.secret.read_text().strip()
+    hook = theatre.dev01.run(script, address, secret).strip()
+    service.until(lambda: counted("marketplace_webhook_readings_total") > 0 and seen() > before)
+    script.write_text(NO_WEBHOOK)
+    theatre.dev01.run(script, hook)
+    assert counted("marketplace_webhook_readings_failed_total") == 0
+
+    def deliver(secret: str) -> tuple[int, dict]:
+        sent = f"again.{int(time.time())}.".encode()
+        signature = base64.b64encode(hmac.new(secret.encode(), sent + b"{}", hashlib.sha256).digest()).decode()
+        headers = {"X-MLflow-Delivery-Id": "again", "X-MLflow-Timestamp": sent.split(b".")[1].decode(), "X-MLflow-Signature": f"v1,{signature}"}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(address, b"{}", headers), timeout=DEADLINE_S) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    # A delivery is taken once, and one that is signed with another secret not at all.
+    assert deliver(secret) == (202, {"schema": "marketplace.webhook/1", "workspace": "dev01", "replayed": False})
+    hints = counted("marketplace_webhook_hints_total")
+    assert deliver(secret)[1]["replayed"] is True
+    assert deliver(secret[::-1])[1]["code"] == "bad_signature"
+    assert counted("marketplace_webhook_hints_total") == hints
 
 
 def test_tls_shows_who_it_is_and_asks_who_comes(theatre, service, tmp_path):

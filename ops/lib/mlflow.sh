@@ -11,6 +11,9 @@ declare -A MLFLOW_PORT=() MLFLOW_GROUP=() MLFLOW_OPTIONS=() MLFLOW_VENV=() MLFLO
 # Environment variables for it come in MLFLOW_SERVER_ENVIRONMENT.
 MLFLOW_SERVER_ENVIRONMENT=()
 
+# Webhooks may go to this machine, without TLS, as soon as they are made.
+WEBHOOKS_ON_LOOPBACK=(MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true MLFLOW_WEBHOOK_CACHE_TTL=0)
+
 launch_mlflow() {
   local name=$1 environment=$2
   shift 2
@@ -30,7 +33,7 @@ spawn_mlflow() {
   # shellcheck disable=SC2086
   spawn "$RUN_DIRECTORY/logs/$name.log" env --chdir="$directory" \
     MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true PYTHONUNBUFFERED=1 \
-    MLFLOW_FLASK_SERVER_SECRET_KEY="$(random_secret)" ${MLFLOW_ENVIRONMENT[$name]} \
+    MLFLOW_FLASK_SERVER_SECRET_KEY="$(random_secret)" "${WEBHOOKS_ON_LOOPBACK[@]}" ${MLFLOW_ENVIRONMENT[$name]} \
     "${MLFLOW_VENV[$name]}/bin/mlflow" server --host 127.0.0.1 --port "$port" --workers 1 \
     --backend-store-uri "sqlite:///$directory/mlflow.db" --artifacts-destination "$directory/artifacts" \
     ${MLFLOW_OPTIONS[$name]}
@@ -91,7 +94,7 @@ random_secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 # An MLflow 2 server has no workspaces, so Tests/Interop gets one of its own. A server of MLflow 3 keeps one processor
 # busy, and most tests wait for it, so there are two: MLFLOW3_URL is the first of MLFLOW3_URLS.
 TEST_VARIABLES=(MLFLOW3_URL MLFLOW3_URLS MLFLOW2_URL MLFLOW2_INTEROP_URL MLFLOW_AUTH_URL MLFLOW_AUTH_USER MLFLOW_AUTH_PASSWORD
-  MARKETPLACE_PYTHON3 MARKETPLACE_PYTHON2 AUDIT_PYTHON)
+  MARKETPLACE_PYTHON3 MARKETPLACE_PYTHON2 MARKETPLACE_PYTHON_BROWSER AUDIT_PYTHON)
 
 start_test_servers() {
   launch_mlflow3_workspaces mlflow3
@@ -108,6 +111,8 @@ start_test_servers() {
   MARKETPLACE_PYTHON2="${MLFLOW_VENV[mlflow2]}/bin/python"
   venv audit
   AUDIT_PYTHON="$VENV/bin/python"
+  venv browser
+  MARKETPLACE_PYTHON_BROWSER="$VENV/bin/python"
   export "${TEST_VARIABLES[@]}"
 }
 

@@ -7,6 +7,9 @@ PACKAGES_RUN=(postgresql)
 # Spark, which reads what is published.
 PACKAGES_SPARK=(openjdk-17-jre-headless)
 
+# A real browser, and letters for it to draw.
+PACKAGES_BROWSER=(chromium fonts-liberation)
+
 package_is_installed() {
   [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
 }

@@ -40,7 +40,7 @@ venv() {
 
 # need_venvs NAME…: makes the environments that are not there yet, side by side.
 need_venvs() {
-  local name missing=()
+  local name pid missing=()
   for name in "$@"; do
     venv "$name"
     [[ -e "$VENV/.complete" ]] || missing+=("$name")
@@ -50,7 +50,11 @@ need_venvs() {
   else
     say "Python environments $*: already there"
   fi
+  for pid in "${VENVS_BEGUN[@]}"; do stop_group "$pid"; done
+  VENVS_BEGUN=()
 }
+
+VENVS_BEGUN=()
 
 # begin_venvs NAME…: begins to make those that are not there yet while the caller goes on, with what compiling leaves of the
 # processors. need_venvs waits for them.
@@ -59,8 +63,10 @@ begin_venvs() {
   mkdir -p "$OPS_CACHE"
   for name in "$@"; do
     venv "$name"
-    [[ -e "$VENV/.complete" ]] || spawn "$VENV.log.begun" nice flock --timeout "$VENV_LOCK_DEADLINE_S" "$OPS_CACHE/venv-$name.lock" \
+    [[ ! -e "$VENV/.complete" ]] || continue
+    spawn "$VENV.log.begun" nice flock --timeout "$VENV_LOCK_DEADLINE_S" "$OPS_CACHE/venv-$name.lock" \
       bash "$OPS_ROOT/ops/lib/make-venv.sh" "$PYTHON" "$VENV" "$OPS_ROOT/ops/python/requirements-$name.txt"
+    VENVS_BEGUN+=("$LAST_PID")
   done
 }
 

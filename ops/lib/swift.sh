@@ -10,7 +10,8 @@ need_swift() {
 }
 
 # Errors are all that is shown of a build.
-swift_build() { run swift build --quiet --package-path "$OPS_ROOT" "${SWIFT_FLAGS[@]}" "$@"; }
+SWIFT_BUILD=(swift build --quiet --package-path "$OPS_ROOT" "${SWIFT_FLAGS[@]}")
+swift_build() { run "${SWIFT_BUILD[@]}" "$@"; }
 # Every test in flight holds databases, connections and servers' workers, and mostly waits for a server: two cores serve a
 # few of them best.
 SWIFT_TEST=(env SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 swift test --skip-build --package-path "$OPS_ROOT" "${SWIFT_FLAGS[@]}")
