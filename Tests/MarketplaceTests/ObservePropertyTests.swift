@@ -31,7 +31,7 @@ struct ObservePropertyTests {
       let draft = ObserveDecision.decide(world.state, reading)
       let again = ObserveDecision.decide(world.state, shuffled(reading, &random))
       if again.events != draft.events { return "round \(round): decided twice, it is not the same" }
-      let silent = ObserveDecision.decide(world.state, silence(reading, &random))
+      let silent = ObserveDecision.decide(world.state, silence(reading, of: world, &random))
       let kinds = silent.events.map(\.event.kind)
       if kinds.contains(.modelVersionDeleted) { return "round \(round): deleted on the word of a listing" }
       world.observe(reading)
@@ -80,7 +80,7 @@ struct ObservePropertyTests {
   }
 
   /// The same reading by somebody who was shown less and was answered nothing.
-  private static func silence(_ reading: Observation, _ random: inout Seeded) -> Observation {
+  private static func silence(_ reading: Observation, of world: SourceWorld, _ random: inout Seeded) -> Observation {
     var silence = reading
     silence.absences = []
     silence.models.removeAll { _ in random.once(in: 3) }
@@ -88,9 +88,15 @@ struct ObservePropertyTests {
       silence.models[index].isComplete = false
       silence.models[index].versions.removeAll { _ in random.once(in: 2) }
     }
-    // A version listed with another creation time speaks for itself: its predecessor is gone.
+    // A version listed with another creation time speaks for itself: its predecessor is gone. That of a model which bears its first
+    // name again, too, though nobody was asked.
     silence.models.removeAll { model in
-      model.versions.contains { reading.replaces($0, of: model) }
+      world.state.models.values.contains { known in
+        known.created == model.created
+          && known.live.contains { live in
+            model.versions.contains { $0.number == live.number && $0.created != live.created }
+          }
+      }
     }
     return silence
   }
@@ -116,18 +122,5 @@ struct ObservePropertyTests {
       if world.state.current(of: model)?.number != current { return "\(name) means another version" }
     }
     return nil
-  }
-}
-
-extension Observation {
-  /// Whether the registry said that the number was another version's before.
-  fileprivate func replaces(_ version: ObservedVersion, of model: ObservedModel) -> Bool {
-    absences.contains {
-      if case .version(_, let number, let created) = $0 {
-        number == version.number && created != version.created
-      } else {
-        false
-      }
-    }
   }
 }

@@ -77,11 +77,12 @@ struct SourceWorld {
     return Observation(from: from ?? now, to: now + 5, models: listing(), absences: absences)
   }
 
+  /// In an order of its own, so that a history that fails once fails again.
   func listing() -> [ObservedModel] {
-    models.map { name, model in
+    models.sorted { $0.key < $1.key }.map { name, model in
       ObservedModel(
         name: name, created: model.created, description: model.description, aliases: model.aliases,
-        versions: Array(model.versions.values), isComplete: true)
+        versions: model.versions.values.sorted { $0.number < $1.number }, isComplete: true)
     }
   }
 
