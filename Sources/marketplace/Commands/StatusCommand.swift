@@ -95,6 +95,8 @@ struct StatusCommand: AsyncParsableCommand {
         }
         if isatty(STDOUT_FILENO) == 1 { lines.insert("\u{1b}[H\u{1b}[J", at: 0) }
         Console.data((lines + ["", "  \(Sentence.time(.now())) UTC; Ctrl-C ends it"]).joined(separator: "\n"))
+        // Whoever reads it through a pipe wants it now, and not when a buffer is full.
+        fflush(nil)
         await interruption.wait(for: .seconds(Self.watchSeconds))
       }
     }
