@@ -48,7 +48,11 @@ struct Program {
       ended = stream
     }
 
-    deinit { for file in files { try? FileManager.default.removeItem(at: file) } }
+    /// What a test that failed did not wait for is not left running.
+    deinit {
+      if process.isRunning { process.terminate() }
+      for file in files { try? FileManager.default.removeItem(at: file) }
+    }
 
     /// Ctrl-C.
     func interrupt() { process.interrupt() }
