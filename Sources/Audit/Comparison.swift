@@ -21,6 +21,8 @@ struct Comparison {
   let checkpoint: Checkpoint
   /// The last position that the entries are of: what comes later is not missing.
   let end: Int64
+  /// The size of the newest published log that is believed: what stands in another's place may come from beyond `checkpoint`.
+  let newest: Int64
 
   struct Difference {
     let kind: LogVerification.Finding.Kind
@@ -36,9 +38,15 @@ struct Comparison {
   /// - Throws: ``AuditError`` with `.published` when neither have it.
   func differences() async throws -> [Difference] {
     let (damaged, entriesRoot, hashesRoot) = try await read()
-    guard damaged != nil || entriesRoot != checkpoint.root else {
+    guard entriesRoot != checkpoint.root else {
       guard let first = try await first() else { throw contradiction() }
-      return [first]
+      guard let damaged, hashesRoot != checkpoint.root else { return [first] }
+      return [
+        first,
+        Difference(
+          kind: .published, position: damaged,
+          message: "The published hash of the event at position \(damaged) is not the one that was signed."),
+      ]
     }
     guard hashesRoot == checkpoint.root else { throw contradiction() }
     var differences: [Difference] = []
@@ -141,18 +149,22 @@ struct Comparison {
     Int(min(Int64(Tile.width) - place % Int64(Tile.width), size - place))
   }
 
-  private func tile(_ content: Tile.Content, after place: Int64) -> Tile {
+  private func tile(_ content: Tile.Content, after place: Int64, of size: Int64) -> Tile {
     let index = place >> Tile.height
     return Tile(content, index: index, count: Int(min(Int64(Tile.width), size - index << Tile.height)))
   }
 
-  /// The published entries from a position to the end of their tile.
-  private func published(after place: Int64) async throws -> [[UInt8]] {
-    Array(try await log.entries(tile(.entries, after: place)).dropFirst(Int(place % Int64(Tile.width))))
+  /// The published entries from a position to the end of their tile, of the log of some size.
+  private func published(after place: Int64, of size: Int64) async throws -> [[UInt8]] {
+    Array(try await log.entries(tile(.entries, after: place, of: size)).dropFirst(Int(place % Int64(Tile.width))))
   }
 
+  /// Those of the checkpoint's log.
+  private func published(after place: Int64) async throws -> [[UInt8]] { try await published(after: place, of: size) }
+
   private func hashes(after place: Int64) async throws -> [MerkleHash] {
-    Array(try await log.hashes(tile(.hashes(level: 0), after: place)).dropFirst(Int(place % Int64(Tile.width))))
+    Array(
+      try await log.hashes(tile(.hashes(level: 0), after: place, of: size)).dropFirst(Int(place % Int64(Tile.width))))
   }
 
   private func difference(at position: Int64) async throws -> Difference {
@@ -188,12 +200,16 @@ struct Comparison {
     return Difference(kind: kind, position: position, message: "\(place) \(what).")
   }
 
-  /// Whether an event was published at a later position.
+  /// Whether an event was published at a later position. Of what is beyond the checkpoint, a tile that is missing or
+  /// damaged only leaves the answer open: no.
   private func isPublished(_ entry: LogEntry, after position: Int64) async throws -> Bool {
     guard let id = entry.quotedID else { return false }
     var place = position
-    while place < size {
-      let later = try await published(after: place)
+    while place < max(size, newest) {
+      let later =
+        place < size
+        ? try await published(after: place) : try await ifThere { try await published(after: place, of: newest) } ?? []
+      guard !later.isEmpty else { return false }
       if later.contains(where: { $0.holds(id) && LogEntry(position: 0, leaf: $0, dataFits: nil).id == entry.id }) {
         return true
       }

@@ -98,6 +98,9 @@ public protocol LogEntries: Sendable {
 
   /// When positions were given, seal by seal, page by page; `nil` from who does not know.
   func seals(after position: Int64) async throws -> [Ledger.Seal]?
+
+  /// How far the log of that name is known to have been published; `nil` from who does not know.
+  func publishedSize(of origin: String) async throws -> Int64?
 }
 
 extension LogEntries {
@@ -106,6 +109,9 @@ extension LogEntries {
 
   /// Not known.
   public func seals(after position: Int64) async throws -> [Ledger.Seal]? { nil }
+
+  /// Not known.
+  public func publishedSize(of origin: String) async throws -> Int64? { nil }
 }
 
 /// The sealed events of a ledger.
@@ -157,6 +163,9 @@ public struct LedgerEntries: LogEntries {
 
   /// - Throws: as ``entries(after:limit:)``.
   public func seals(after position: Int64) async throws -> [Ledger.Seal]? { try await ledger.seals(after: position) }
+
+  /// - Throws: as ``entries(after:limit:)``.
+  public func publishedSize(of origin: String) async throws -> Int64? { try await ledger.publishedSize(of: origin) }
 
   private static func dataFits(_ event: RecordedEvent) -> Bool? {
     guard let data = event.data, let salt = event.salt else { return nil }

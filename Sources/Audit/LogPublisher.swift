@@ -52,7 +52,8 @@ public struct LogPublisher: Sendable {
   ///   the way; `LedgerError`, `PostgresError`, `StorageError`.
   public func publish(anew: Bool = false, putsAside: Bool = false) async throws -> Outcome {
     try await locks.alone {
-      let known = try await newest()
+      let head = try await log.newest()
+      let known = try await newest(head)
       if !anew { try await refuseLess(than: known) }
       var growth = try await begin(at: known)
       let aside = putsAside ? try await log.putAside(beyond: known.size) : 0
@@ -68,6 +69,12 @@ public struct LogPublisher: Sendable {
         try await write(growth.append(entries))
       }
       try await write(growth.rest())
+      // Whoever lost the lock without a word, or publishes from a copy of the database, is not to sign a second history.
+      guard try await log.newest()?.text == head?.text else {
+        throw AuditError(
+          .published,
+          "Somebody else published meanwhile in \(log.place). Nothing was signed. Only one may publish there.")
+      }
       let checkpoint = Checkpoint(
         origin: policy.origin, size: last, root: growth.frontier.root,
         sealedAt: try await ledger.sealTime(of: last)?.rfc3339)
@@ -81,7 +88,7 @@ public struct LogPublisher: Sendable {
   ///
   /// - Throws: as ``publish()``.
   public func seal() async throws {
-    let known = try await newest()
+    let known = try await newest(try await log.newest())
     try await refuseLess(than: known)
     _ = try await begin(at: known)
     _ = try await ledger.seal()
@@ -104,12 +111,20 @@ public struct LogPublisher: Sendable {
   }
 
   /// The newest checkpoint, signed by a key that is believed; that of the empty log when nothing was published.
-  private func newest() async throws -> Checkpoint {
-    let largest = try await log.sizes().sizes.last ?? 0
-    var head = try await log.newest()
-    if head == nil { head = try await log.checkpoint(of: largest) }
-    guard let note = head else { return Checkpoint(origin: policy.origin, size: 0, root: .empty) }
+  ///
+  /// Years of checkpoints are not listed each time: where the head is what this database published last, and no tile goes
+  /// beyond it, there is no later one.
+  private func newest(_ head: SignedNote?) async throws -> Checkpoint {
     do {
+      if let head, let newest = try? policy.signedByLog(head),
+        try await ledger.publishedSize(of: policy.origin) == newest.size, try await !log.goesBeyond(newest.size)
+      {
+        return newest
+      }
+      let largest = try await log.sizes().sizes.last ?? 0
+      var head = head
+      if head == nil { head = try await log.checkpoint(of: largest) }
+      guard let note = head else { return Checkpoint(origin: policy.origin, size: 0, root: .empty) }
       let newest = try policy.signedByLog(note)
       // Whoever published last died before the newest checkpoint was replaced, or that was put back.
       guard newest.size < largest, let later = try await log.checkpoint(of: largest) else { return newest }
@@ -139,6 +154,13 @@ public struct LogPublisher: Sendable {
     let published = try await log.entries(Tile(.entries, index: tile, count: Int(known.size - first)))
     let here = try await leaves(after: first, through: known.size)
     for (offset, entry) in published.enumerated() where offset >= here.count || here[offset] != entry {
+      let hashes = try await log.hashes(Tile(.hashes(level: 0), index: tile, count: Int(known.size - first)))
+      guard offset >= here.count || .leaf(here[offset]) != hashes[offset] else {
+        throw AuditError(
+          .published,
+          "The published entry at position \(first + Int64(offset) + 1) is damaged: the published hash is that of the database's "
+            + "event. Nothing was sealed.")
+      }
       throw AuditError(
         .forked,
         "The event at position \(first + Int64(offset) + 1) is not the one that was published. Nothing was sealed. "

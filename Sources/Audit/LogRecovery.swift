@@ -189,15 +189,7 @@ public struct LogSuccession: Sendable {
   /// - Throws: ``AuditError``: `.unpublished` when there is no old log, `.published` when its checkpoint is not to be
   ///   believed, `.unknown` when nothing of it is lost.
   public func predecessor() async throws -> Predecessor {
-    guard let note = try await old.newest() else {
-      throw AuditError(.unpublished, "There is no checkpoint of the old log.")
-    }
-    let checkpoint: Checkpoint
-    do {
-      checkpoint = try policy.signedByLog(note)
-    } catch let error as NoteError {
-      throw AuditError(.published, "The old log's newest checkpoint is not to be believed. \(error)")
-    }
+    let checkpoint = try await last()
     let kept: Int64
     do {
       kept = try await self.kept(of: checkpoint)
@@ -211,6 +203,24 @@ public struct LogSuccession: Sendable {
       )
     }
     return Predecessor(origin: checkpoint.origin, size: checkpoint.size, root: checkpoint.root.base64, kept: kept)
+  }
+
+  /// The largest checkpoint of the old log: the newest may have been set back, or whoever published died before it became
+  /// that.
+  private func last() async throws -> Checkpoint {
+    var notes: [SignedNote] = []
+    if let head = try await old.newest() { notes.append(head) }
+    if let largest = try await old.sizes().sizes.last, let note = try await old.checkpoint(of: largest) {
+      notes.append(note)
+    }
+    // One that is damaged is no reason against another that is signed.
+    if let last = notes.compactMap({ try? policy.signedByLog($0) }).max(by: { $0.size < $1.size }) { return last }
+    guard let note = notes.first else { throw AuditError(.unpublished, "There is no checkpoint of the old log.") }
+    do {
+      return try policy.signedByLog(note)
+    } catch let error as NoteError {
+      throw AuditError(.published, "The old log's newest checkpoint is not to be believed. \(error)")
+    }
   }
 
   private func kept(of checkpoint: Checkpoint) async throws -> Int64 {

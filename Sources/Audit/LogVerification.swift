@@ -105,7 +105,11 @@ public struct LogVerification: Sendable {
   public func run(_ entries: any LogEntries, with given: SignedNote? = nil) async throws -> Report {
     var report = Report()
     var expected: [Int64: Checkpoint] = [:]
-    if let log { expected = try await checkpoints(of: log, isNeeded: given == nil, &report) }
+    if let log {
+      // Asked first: what is published meanwhile is there when it is listed.
+      let known = try await entries.publishedSize(of: policy.origin)
+      expected = try await checkpoints(of: log, atLeast: known ?? 0, isNeeded: given == nil, &report)
+    }
     let publishedSizes = Set(expected.keys)
     var end = Int64.max
     var later: (from: Checkpoint, to: Checkpoint)?
@@ -213,30 +217,37 @@ public struct LogVerification: Sendable {
   }
 
   /// Every published checkpoint that is to be believed, by its size.
+  ///
+  /// - Parameter known: how far the log is known to have been published.
   private func checkpoints(
-    of log: PublishedLog, isNeeded: Bool, _ report: inout Report
+    of log: PublishedLog, atLeast known: Int64, isNeeded: Bool, _ report: inout Report
   ) async throws -> [Int64: Checkpoint] {
     var expected: [Int64: Checkpoint] = [:]
     let (sizes, strangers) = try await log.sizes()
     for stranger in strangers {
       report.add(.checkpoint, at: nil, "\(stranger) is no checkpoint: those are named by their size.")
     }
-    for size in sizes {
-      do {
-        guard let note = try await log.checkpoint(of: size) else { continue }
-        let checkpoint = try policy.signedByLog(note)
-        guard checkpoint.size == size else {
-          throw NoteError("It is that of \(checkpoint.size) events.")
-        }
-        expected[size] = checkpoint
-      } catch let error where error is NoteError || error is AuditError {
+    for (size, read) in try await Self.read(sizes, of: log, policy) {
+      switch read {
+      case .success(let checkpoint): expected[size] = checkpoint
+      case .failure(let error):
         report.add(.checkpoint, at: size, "The checkpoint of \(size) events is not to be believed. \(error)")
       }
     }
     let largest = expected.keys.max()
     if let largest { report.newest = expected[largest] }
+    var last = sizes.last ?? 0
+    defer {
+      if last < known, last > 0 {
+        report.add(
+          .checkpoint, at: last,
+          "The database knows that \(known) events were published, and the largest checkpoint in \(log.place) is of \(last): what "
+            + "was published was set back, or this is an older copy of it.")
+      }
+    }
     do {
       if let note = try await head(of: log, largest: largest) {
+        last = max(last, (try? Checkpoint(text: note.text))?.size ?? 0)
         let newest = add(note, to: &expected, "The newest checkpoint", &report) { try policy.signedByLog($0) }
         if newest != nil { try await findWitnesses(of: log, &report) }
         if let newest, let largest, newest.size < largest {
@@ -257,6 +268,34 @@ public struct LogVerification: Sendable {
     }
     guard isNeeded else { return expected }
     throw AuditError(.unpublished, "No checkpoint was published: there is nothing to verify against.")
+  }
+
+  /// The checkpoints of some sizes in their order, and why one is not to be believed; some are read side by side.
+  private static func read(
+    _ sizes: [Int64], of log: PublishedLog, _ policy: CheckpointPolicy
+  ) async throws -> [(Int64, Result<Checkpoint, any Error>)] {
+    @Sendable func checkpoint(of size: Int64) async throws -> Result<Checkpoint, any Error>? {
+      do {
+        guard let note = try await log.checkpoint(of: size) else { return nil }
+        let checkpoint = try policy.signedByLog(note)
+        guard checkpoint.size == size else { throw NoteError("It is that of \(checkpoint.size) events.") }
+        return .success(checkpoint)
+      } catch let error where error is NoteError || error is AuditError {
+        return .failure(error)
+      }
+    }
+    return try await withThrowingTaskGroup(of: (Int64, Result<Checkpoint, any Error>?).self) { group in
+      var found: [(Int64, Result<Checkpoint, any Error>)] = []
+      func take(_ read: (Int64, Result<Checkpoint, any Error>?)?) {
+        if let read, let result = read.1 { found.append((read.0, result)) }
+      }
+      for (number, size) in sizes.enumerated() {
+        if number >= PublishedFiles.readsConcurrent { take(try await group.next()) }
+        group.addTask { (size, try await checkpoint(of: size)) }
+      }
+      for try await read in group { take(read) }
+      return found.sorted { $0.0 < $1.0 }
+    }
   }
 
   /// The newest checkpoint. One that is smaller than the largest, or missing, may be about to be replaced: whoever is
@@ -319,7 +358,9 @@ public struct LogVerification: Sendable {
         "One of the events at positions \(good.size + 1) to \(size) is not the one that was published, or is missing; which "
           + "one, only the published log says.")
     }
-    let comparison = Comparison(log: log, entries: entries, good: good, checkpoint: checkpoint, end: end)
+    let comparison = Comparison(
+      log: log, entries: entries, good: good, checkpoint: checkpoint, end: end,
+      newest: report.newest?.size ?? checkpoint.size)
     do {
       for difference in try await comparison.differences() {
         report.add(difference.kind, at: difference.position, difference.message)

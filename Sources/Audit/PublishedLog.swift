@@ -90,6 +90,18 @@ public struct PublishedLog: Sendable {
     return (sizes.sorted(), strangers)
   }
 
+  /// Whether a tile lies there that holds more than the log of a size: whoever published a later one wrote it first.
+  ///
+  /// - Throws: `StorageError`.
+  func goesBeyond(_ size: Int64) async throws -> Bool {
+    let (index, width) = (size >> Tile.height, Int(size % Int64(Tile.width)))
+    let next = Tile(.entries, index: index)
+    if try await storage.size(of: try key(next.path)) != nil { return true }
+    return try await storage.files(below: try key("\(next.path).p")).contains {
+      ($0.key.components.last.flatMap { Int($0) } ?? Tile.width) > width
+    }
+  }
+
   /// What a tile of the log of some size holds: as itself, or at the beginning of the full one that came after it.
   ///
   /// - Throws: ``AuditError`` with `.published` when it is missing; `StorageError`.

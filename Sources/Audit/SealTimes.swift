@@ -19,7 +19,9 @@ struct SealTimes {
     guard !signed.isEmpty else { return }
     var missing = signed
     var before: Ledger.Seal?
-    while let page = try await entries.seals(after: before?.last ?? 0), !page.isEmpty {
+    while true {
+      // Who knows of no seals at all is not who has none.
+      guard let page = try await entries.seals(after: before?.last ?? 0) else { return }
       for seal in page where seal.last <= size {
         let said = missing.removeValue(forKey: seal.last)
         if let said, said != seal.sealedAt.rfc3339 {
@@ -37,7 +39,6 @@ struct SealTimes {
       }
       guard let last = page.last, last.last <= size else { break }
     }
-    guard before != nil || size == 0 else { return }
     for (position, said) in missing.sorted(by: { $0.key < $1.key }) {
       report.add(
         .sealed, at: position,

@@ -44,6 +44,25 @@ struct VerifyTests {
         """
       ),
       (
+        // The last of a checkpoint: what has its place was published under the next one only.
+        "deleted", 300,
+        """
+        DELETE FROM ledger.event WHERE workspace = 'dev02' AND sequence = 200;
+        UPDATE ledger.seal_run SET count = 199 WHERE position = 101;
+        UPDATE ledger.seal_run SET position = position - 1 WHERE position > 300;
+        UPDATE ledger.seal SET last_position = last_position - 1 WHERE last_position = 507;
+        """
+      ),
+      (
+        "reordered", 300,
+        """
+        UPDATE ledger.seal_run SET count = 199 WHERE position = 101;
+        UPDATE ledger.seal_run SET position = 302, first_sequence = 102, count = 199 WHERE position = 301;
+        INSERT INTO ledger.seal_run (position, workspace, first_sequence, count)
+        VALUES (300, 'dev01', 101, 1), (301, 'dev02', 200, 1);
+        """
+      ),
+      (
         "inserted", 120,
         """
         UPDATE ledger.event SET sequence = -sequence WHERE workspace = 'dev02' AND sequence >= 20;
@@ -199,6 +218,38 @@ struct VerifyTests {
     }
   }
 
+  @Test(
+    "an event that is not the published one is named where a published hash is damaged too: the entries are as signed")
+  func hashBeside() async throws {
+    try await Self.with { test in
+      let file = test.folder.appending(path: PublishedLog.folder).appending(path: "tile/0/000.p/100")
+      var bytes = try Data(contentsOf: file)
+      bytes[32 * 40] ^= 1
+      try FileManager.default.removeItem(at: file)
+      try bytes.write(to: file)
+      try await test.tamper(
+        "UPDATE ledger.event SET principal = 'mallory' WHERE workspace = 'dev01' AND sequence = 70;")
+      let report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.edited, .published], "\(report.findings)")
+      #expect(report.findings.map(\.position) == [70, 41])
+    }
+  }
+
+  @Test("checkpoints that were taken away with the newest one are missed: the database knows how far it published")
+  func setBack() async throws {
+    try await Self.with { test in
+      let root = test.folder.appending(path: PublishedLog.folder)
+      try FileManager.default.removeItem(at: root.appending(path: "checkpoints/500"))
+      try FileManager.default.removeItem(at: root.appending(path: "checkpoint"))
+      try FileManager.default.copyItem(
+        at: root.appending(path: "checkpoints/300"), to: root.appending(path: "checkpoint"))
+      let report = try await test.verify()
+      #expect(
+        report.findings.first?.kind == .checkpoint && report.findings.first?.position == 300, "\(report.findings)")
+      #expect(report.findings.first?.message.contains("500 events were published") == true)
+    }
+  }
+
   @Test("data that is gone without a redaction is named; a redaction that has no position yet is known")
   func missing() async throws {
     try await Self.with { test in
@@ -242,6 +293,11 @@ struct VerifyTests {
         }
         #expect(try await test.verify().findings == [])
       }
+      // Without any, what was known as of a time would be nothing.
+      try await test.tamper("DELETE FROM ledger.seal;")
+      let report = try await test.verify()
+      #expect(report.findings.map(\.kind) == [.sealed, .sealed, .sealed], "\(report.findings)")
+      #expect(report.findings.map(\.position) == [5, 15, 20])
     }
   }
 

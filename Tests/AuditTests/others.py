@@ -17,6 +17,7 @@ import struct
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pymerkle import InmemoryTree, verify_consistency, verify_inclusion
@@ -150,6 +151,22 @@ def known_vectors() -> None:
         tree.append(each["leaf"].encode())
         assert tree.root().hex() == each["leaf_hash"], each["position"]
         assert "data" not in each or verify.check_data([each["salt"], each["data"]], values), each["position"]
+    known_notes(json.loads((TESTS / "TransparencyTests" / "Vectors" / "notes.json").read_text()))
+
+
+def known_notes(vectors: dict[str, Any]) -> None:
+    for name, read in (("notes", lambda text: verify.read_note(text.encode())), ("checkpoints", verify.read_checkpoint)):
+        for text in vectors[name]["refused"]:
+            try:
+                read(text)
+            except (verify.Malformed, ValueError):
+                continue
+            raise AssertionError(f"verify.py takes what is refused of {name}: {text!r}")
+    for each in vectors["notes"]["taken"]:
+        signatures = [(name, number, bytes.fromhex(rest)) for name, number, rest in each["signatures"]]
+        assert verify.read_note(each["note"].encode()) == (each["text"], signatures), each
+    for each in vectors["checkpoints"]["taken"]:
+        assert verify.read_checkpoint(each["text"]) == (each["origin"], each["size"], base64.b64decode(each["root"])), each
 
 
 def main() -> None:

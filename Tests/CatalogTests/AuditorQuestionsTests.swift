@@ -100,6 +100,30 @@ struct AuditorQuestionsTests {
     let who = try await ask("06-who.sql", between, ["event", "type", "principal"], of: sample)
     #expect(who.count > 5 && who.allSatisfy { $0.hasPrefix("dev01/") })
     #expect(Set(who.map { $0.split(separator: "|")[2] }).count == 1)
+    let by = try await ask("06-who.sql", between, ["tokens"], of: sample)
+    #expect(Set(by) == ["–"])
+    // A token that stands for whoever appended, and one that was revoked before anything else happened.
+    let principal = String(who[0].split(separator: "|")[2].dropFirst())
+    try await Ledger(sample.pool).openWorkspace("marketplace")
+    for (token, name) in [("aaaa", "the job's"), ("bbbb", "revoked at once")] {
+      let made =
+        #"{"expires":4102444800000,"name":"\#(name)","principal":"\#(principal)","scopes":["append"],"sha256":"00","token":"\#(token)","workspaces":["*"]}"#
+      _ = try await Ledger(sample.pool).append(
+        [NewEvent(stream: "token/\(token)", id: UUID(), type: "TokenCreated", data: made)], to: "marketplace")
+    }
+    _ = try await Ledger(sample.pool).append(
+      [NewEvent(stream: "token/bbbb", id: UUID(), type: "TokenRevoked", data: #"{"token":"bbbb"}"#)], to: "marketplace")
+    let stream = try await sample.pool.withSession { session in
+      try session.query("SELECT stream FROM ledger.events WHERE workspace = 'dev01' AND sequence = 11").first?
+        .string("stream") ?? ""
+    }
+    let described = #"{"description":"later","model":"\#(stream.dropFirst(6))","name":"readmission-risk","tags":{}}"#
+    let late = try await Ledger(sample.pool).append(
+      [NewEvent(stream: stream, id: UUID(), type: "ModelDescribed", data: described)], to: "dev01")
+    _ = try await Ledger(sample.pool).seal()
+    let since = ["model": "dev01/readmission-risk", "from": "2000-01-01", "to": Self.now]
+    let after = try await ask("06-who.sql", since, ["event", "tokens"], of: sample)
+    #expect(after.last == "dev01/\(late.sequences[0]) | the job's (aaaa)", "\(after.suffix(2))")
   }
 
   @Test("steps in their order are no violation; each that is out of order is named")

@@ -192,6 +192,10 @@ static const char m0034_scratch_statistics[] = {
 #embed "../sql/m0034-scratch-statistics.sql" suffix(, )
     0};
 
+static const char m0035_check_where_stale[] = {
+#embed "../sql/m0035-check-where-stale.sql" suffix(, )
+    0};
+
 static const struct embedded_migration all[] = {
     {"m0001-roles", m0001_roles},
     {"m0002-tables", m0002_tables},
@@ -240,6 +244,7 @@ static const struct embedded_migration all[] = {
     {"m0032-seal-times", m0032_seal_times},
     {"m0033-access", m0033_access},
     {"m0034-scratch-statistics", m0034_scratch_statistics},
+    {"m0035-check-where-stale", m0035_check_where_stale},
 };
 
 long embedded_migrations_count(void) { return sizeof all / sizeof all[0]; }

@@ -157,6 +157,43 @@ class Redactions:
                 raise Wrong(f"event {position} has no data, and no event says that it was redacted")
 
 
+def unencoded(text: str) -> bytes:
+    """Base64 as it is written in one way only."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise Malformed("the base64 is not written as it has to be")
+    return data
+
+
+def read_note(note: bytes) -> tuple[str, list[tuple[str, int, bytes]]]:
+    """The text of a signed note, and its signatures: the key's name, its id, and the rest (C2SP signed-note)."""
+    text, gap, lines = note.decode().rpartition("\n\n")
+    if not gap or not lines.endswith("\n"):
+        raise Malformed("the export ends without a signed checkpoint: it is cut short")
+    if any(ord(character) < 0x20 and character != "\n" for character in text):
+        raise Malformed("the checkpoint has control characters")
+    signatures = []
+    for line in lines[:-1].split("\n"):
+        dash, *parts = line.split(" ")
+        if dash != "\u2014" or len(parts) != 2 or not parts[0] or re.search(r"[\s+\x00-\x1f]", parts[0]):
+            raise Malformed("a line below the checkpoint is no signature")
+        data = unencoded(parts[1])
+        if len(data) < 5:
+            raise Malformed("a signature below the checkpoint is too short")
+        signatures.append((parts[0], int.from_bytes(data[:4], "big"), data[4:]))
+    return text + "\n", signatures
+
+
+def read_checkpoint(text: str) -> tuple[str, int, bytes]:
+    """Origin, size and root that a checkpoint names (C2SP tlog-checkpoint)."""
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[-1] or not lines[0] or "" in lines[3:-1]:
+        raise Malformed("a checkpoint has three lines: its origin, its size, and its root in base64")
+    if not re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]) or int(lines[1]) >= 2**63 or len(root := unencoded(lines[2])) != 32:
+        raise Malformed("a checkpoint's size is a number and its root has 32 bytes")
+    return lines[0], int(lines[1]), root
+
+
 def check_note(note: bytes, key: str) -> tuple[str, int, bytes]:
     """Origin, size and root of a checkpoint that the key has signed."""
     name, _, rest = key.partition("+")
@@ -166,22 +203,13 @@ def check_note(note: bytes, key: str) -> tuple[str, int, bytes]:
         raise Malformed("the verifier key is none: NAME+ID+KEY, of Ed25519")
     if hashlib.sha256(name.encode() + b"\n" + typed).hexdigest()[:8] != key_id:
         raise Malformed("the verifier key's id is not that of its name and key")
-    text, gap, lines = note.rpartition(b"\n\n")
-    if not gap:
-        raise Malformed("the export ends without a signed checkpoint: it is cut short")
-    text += b"\n"
-    signed = False
-    for line in lines.decode().splitlines():
-        dash, signer, signature = line.split(" ")
-        data = base64.b64decode(signature, validate=True)
-        if dash == "\u2014" and signer == name and data[:4].hex() == key_id:
-            if not is_signed(typed[1:], text, data[4:]):
-                raise Wrong("the checkpoint's signature is not that of the key")
-            signed = True
-    if not signed:
+    text, signatures = read_note(note)
+    own = [signature for signer, number, signature in signatures if signer == name and f"{number:08x}" == key_id]
+    if not own:
         raise Wrong("the key has not signed the checkpoint")
-    origin, size, root = text.decode().split("\n")[:3]
-    return origin, int(size), base64.b64decode(root, validate=True)
+    if not all(is_signed(typed[1:], text.encode(), signature) for signature in own):
+        raise Wrong("the checkpoint's signature is not that of the key")
+    return read_checkpoint(text)
 
 
 def read_events(file: BinaryIO, before: int) -> tuple[Tree, int, Redactions]:

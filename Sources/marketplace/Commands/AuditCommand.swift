@@ -184,6 +184,10 @@ struct AuditCommand: AsyncParsableCommand {
       var unpublished, unwitnessed, detached: Int64
       var findings_count: Int
       var findings: [Finding]
+      /// Workspaces of which the tables behind the catalog stopped: they were compared up to there.
+      var stale_workspaces: [String]
+      /// Those of them that could not be compared: they have to be rebuilt before anything can be said of them.
+      var uncompared_workspaces: [String]
 
       struct Finding: Encodable {
         var kind: String
@@ -195,8 +199,9 @@ struct AuditCommand: AsyncParsableCommand {
     func run() async throws {
       let settings = try Settings(options)
       let keys = try settings.auditKeys()
-      let report = try await verified(settings, keys)
-      let status: ExitStatus = report.findingsCount == 0 ? .done : .integrity
+      let (report, tables) = try await verified(settings, keys)
+      let status: ExitStatus =
+        report.findingsCount > 0 ? .integrity : tables.uncompared.isEmpty ? .done : .someFailed
       switch options.output {
       case .json:
         try JSONOutput.print(
@@ -206,13 +211,15 @@ struct AuditCommand: AsyncParsableCommand {
             unwitnessed: report.unwitnessed, detached: report.detached, findings_count: report.findingsCount,
             findings: report.findings.map {
               JSON.Finding(kind: $0.kind.rawValue, position: $0.position, message: $0.message)
-            }))
-      case .table: Self.tell(report)
+            }, stale_workspaces: tables.stale, uncompared_workspaces: tables.uncompared))
+      case .table: Self.tell(report, tables)
       }
       if status != .done { throw JobEnded(status: status) }
     }
 
-    private func verified(_ settings: Settings, _ keys: AuditKeys) async throws -> LogVerification.Report {
+    private func verified(
+      _ settings: Settings, _ keys: AuditKeys
+    ) async throws -> (report: LogVerification.Report, tables: Tables) {
       let log = offline ? nil : try settings.publishedLog(try settings.storage())
       guard let export else {
         return try await Workplace.use(settings, options: options) { place in
@@ -221,23 +228,39 @@ struct AuditCommand: AsyncParsableCommand {
             of: log, policy: keys.policy, locks: locks, segments: try settings.segments()
           ).run(LedgerEntries(place.ledger))
           // Of tables beside events that are wrong themselves nothing can be said.
-          if !logOnly, report.findingsCount == 0 { try await Self.compareProjections(place, &report) }
-          return report
+          guard !logOnly, report.findingsCount == 0 else { return (report, Tables()) }
+          let tables = try await Self.compareProjections(place, &report)
+          return (report, tables)
         }
       }
       let entries = try ExportedEntries(path: export)
-      return try await LogVerification(of: log, policy: keys.policy).run(entries, with: try await entries.checkpoint())
+      let verification = LogVerification(of: log, policy: keys.policy)
+      return (try await verification.run(entries, with: try await entries.checkpoint()), Tables())
+    }
+
+    /// Workspaces of which the tables behind the catalog do not follow.
+    struct Tables {
+      var stale: [String] = []
+      var uncompared: [String] = []
     }
 
     /// The rows behind the catalog that the events do not account for, and those that they call for.
-    private static func compareProjections(_ place: Workplace, _ report: inout LogVerification.Report) async throws {
+    private static func compareProjections(
+      _ place: Workplace, _ report: inout LogVerification.Report
+    ) async throws -> Tables {
+      var tables = Tables()
       let projections = Projections(place.pool)
       for workspace in try await projections.workspaces() {
         for difference in try await projections.check(workspace) {
           guard let table = difference.table else {
-            // They stopped visibly, and claim nothing beyond: no harm, but not looked at either.
+            // They stopped visibly, and claim nothing beyond: no harm, and what they claim is compared where it can be.
+            guard difference.difference == "stale" else {
+              tables.uncompared.append(workspace)
+              continue
+            }
+            tables.stale.append(workspace)
             Console.remark(
-              "  \(workspace): the tables behind the catalog are stale, and were not compared: \(difference.row). "
+              "  \(workspace): the tables behind the catalog are stale: \(difference.row). "
                 + "'marketplace projections rebuild \(workspace)' takes the rest in.")
             continue
           }
@@ -248,9 +271,10 @@ struct AuditCommand: AsyncParsableCommand {
               + "'marketplace projections rebuild \(workspace)' makes it what the events say.")
         }
       }
+      return tables
     }
 
-    private static func tell(_ report: LogVerification.Report) {
+    private static func tell(_ report: LogVerification.Report, _ tables: Tables) {
       for finding in report.findings {
         Console.data("  \(finding.kind.rawValue)  \(Sentence.printable(finding.message))")
       }
@@ -263,6 +287,9 @@ struct AuditCommand: AsyncParsableCommand {
       Console.data(
         report.findingsCount == 0
           ? "  \(events) \(held)\(rest): all is as it was published"
+            + (tables.uncompared.isEmpty
+              ? ""
+              : "; the tables behind the catalog of \(tables.uncompared.joined(separator: ", ")) could not be compared")
           : "  \(events) recomputed, \(held): \(Sentence.count(report.findingsCount, "finding"))")
     }
   }
@@ -392,11 +419,17 @@ struct AuditCommand: AsyncParsableCommand {
     @Argument(help: "The smaller size.") var earlier: Int64
     @Argument(help: "The larger one.") var later: Int64
 
-    private struct JSON: Encodable {
+    struct JSON: Encodable {
       var schema = "marketplace.audit.consistency/1"
       var earlier: String
       var later: String
       var hashes: [String]
+
+      init(_ proof: LogProofs.Consistency) {
+        earlier = String(decoding: proof.earlier.encoded, as: UTF8.self)
+        later = String(decoding: proof.later.encoded, as: UTF8.self)
+        hashes = proof.hashes.map(\.base64)
+      }
     }
 
     func run() async throws {
@@ -404,10 +437,7 @@ struct AuditCommand: AsyncParsableCommand {
       let proof = try await LogProofs(
         of: try settings.publishedLog(try settings.storage()), policy: try settings.auditKeys().policy
       ).consistency(from: earlier, to: later)
-      try JSONOutput.print(
-        JSON(
-          earlier: String(decoding: proof.earlier.encoded, as: UTF8.self),
-          later: String(decoding: proof.later.encoded, as: UTF8.self), hashes: proof.hashes.map(\.base64)))
+      try JSONOutput.print(JSON(proof))
     }
   }
 }

@@ -3,7 +3,8 @@
 usage: tamper.py PROGRAM DIRECTORY CLUSTER_DIRECTORY [--short] [--seed N]
 
 A log of some workspaces is appended and published step by step; at one of them the database is copied, as a backup. Each
-manipulation is done to a copy of the database and of storage, as a superuser with all triggers disabled, at random positions.
+manipulation is done to a copy of the database and of storage, as a superuser with all triggers disabled, at random positions,
+one time in three at the edge of a publication or of a tile, where what is compared changes.
 It is judged by what `audit verify` says then: exit code 8, and a finding of the right kind at the right position. The copies
 as they were have to verify without a finding, before and after.
 """
@@ -111,14 +112,26 @@ class Base:
         self.ground = Ground(self, "base", "blank", empty)
         subprocess.run([binary, "--config", str(self.ground.folder / "marketplace.yaml"), "migrate"], check=True, capture_output=True)
         self.spread = [Workspace(name, 7) for name in WORKSPACES]
+        # The last positions of publications and of full tiles.
+        self.edges = [256, 512]
+        self.first_size = 0
         self.append(self.ground, self.spread, connect=True, events=0)
         for step in range(STEPS):
             self.append(self.ground, self.spread, connect=False, events=EVENTS_A_STEP)
             self.ground.seal()
+            self.edges.append(self.size(self.ground))
+            self.first_size = self.first_size or self.edges[-1]
             if step == BACKUP_AT:
                 cluster.admin.run("create database backup template base")
                 self.backup_size = self.size(self.ground)
         self.published = self.size(self.ground)
+
+    def position(self, chance: random.Random) -> int:
+        """One that is not at the very end, where nothing comes after it."""
+        last = self.published - 4
+        if chance.randrange(3):
+            return chance.randrange(2, last + 1)
+        return min(last, chance.choice(self.edges) + chance.randrange(0, 2))
 
     @staticmethod
     def append(ground: Ground, spread: list[Workspace], connect: bool, events: int) -> None:
@@ -366,6 +379,43 @@ def alter_event_and_entry(ground: Ground, position: int) -> Wanted:
     return Wanted(("differs", "edited"), wanted.position)
 
 
+def alter_event_and_hash(ground: Ground, position: int) -> Wanted:
+    """The event, and the published hash of another one: the published entries are as they were signed."""
+    alter_hash(ground, position + 3)
+    return edit_principal(ground, position)
+
+
+def feign_staleness(ground: Ground, position: int) -> Wanted:
+    """A row of a table behind the catalog, in a workspace of which it is said that its tables stopped."""
+    wanted = edit_projection(ground, position)
+    workspace, _ = place(ground, wanted.position)
+    ground.as_superuser(
+        "insert into ledger.projection_stale (projection, workspace, from_sequence, state, message) "
+        f"select 'marketplace', workspace, last_sequence + 1, 'XX000', 'stopped' from ledger.head where workspace = '{workspace}'")
+    return wanted
+
+
+def delete_seals(ground: Ground, position: int) -> Wanted:
+    """When positions were given, and by that what was known as of a time."""
+    ground.as_superuser("delete from ledger.seal")
+    return Wanted(("seal_time_changed",), ground.base.first_size)
+
+
+def set_storage_back(ground: Ground, position: int) -> Wanted:
+    """The newest checkpoint and all behind one before it, with what they said of it."""
+    sizes = sorted(int(file.name) for file in (ground.storage / "log/checkpoints").iterdir())
+    older = sizes[position % (len(sizes) - 1)]
+    kept = (ground.storage / f"log/checkpoints/{older}").read_bytes()
+    # What came before goes too, every other time: then the newest is all there is.
+    for size in sizes:
+        if size > older or position % 2:
+            (ground.storage / f"log/checkpoints/{size}").unlink()
+    newest = ground.storage / "log/checkpoint"
+    newest.chmod(0o644)
+    newest.write_bytes(kept)
+    return Wanted(("checkpoint_not_believed",), older)
+
+
 def move_seal(ground: Ground, position: int) -> Wanted:
     """What was known as of a time rests on when positions were given."""
     rows = ground.rows(f"select last_position from ledger.seal where last_position >= {position} order by 1 limit 1")
@@ -397,8 +447,14 @@ HARMS: dict[str, Callable[[Ground, int], Wanted]] = {
     "a checkpoint altered": alter_checkpoint, "the newest checkpoint removed": remove_newest,
     "the newest checkpoint set back": set_newest_back, "a published entry altered": alter_entry,
     "a published hash altered": alter_hash, "a published tile removed": remove_tile,
-    "an event and its published entry altered": alter_event_and_entry, "a seal moved to another time": move_seal, "two histories shown": two_histories,
+    "an event and its published entry altered": alter_event_and_entry,
+    "an event and a published hash altered": alter_event_and_hash,
+    "a projection edited that is said to have stopped": feign_staleness, "all seals deleted": delete_seals,
+    "the published log set back": set_storage_back, "a seal moved to another time": move_seal, "two histories shown": two_histories,
 }
+
+
+OF_EVENTS = {"edited", "deleted", "inserted", "reordered", "truncated", "forked", "differs", "data_changed", "data_missing"}
 
 
 def judged(ground: Ground, wanted: Wanted) -> str | None:
@@ -409,6 +465,9 @@ def judged(ground: Ground, wanted: Wanted) -> str | None:
         return f"verify ended with {status}: {findings[:5]}"
     if not any(kind in wanted.kinds and position == wanted.position for kind, position in findings):
         return f"wanted {wanted.kinds} at {wanted.position}, said {findings[:5]}"
+    # Of events nothing else may be said: what is right is not to be accused.
+    if any(kind in OF_EVENTS and kind not in wanted.kinds for kind, _ in findings):
+        return f"wanted {wanted.kinds} at {wanted.position} and nothing else of events, said {findings[:5]}"
     return None
 
 
@@ -436,7 +495,7 @@ def main() -> int:
     for _ in range(ROUNDS_SHORT if arguments.short else ROUNDS):
         for name, harm in HARMS.items():
             number += 1
-            position = chance.randrange(2, base.published - 3)
+            position = base.position(chance)
             ground = Ground(base, f"harm_{number}", "base", base.ground.storage)
             try:
                 problem = judged(ground, harm(ground, position))
