@@ -92,6 +92,14 @@ class Journeys:
         self.page.get_by_role("link", name=self.model, exact=True).click()
         expect(self.title).to_have_text(self.model)
         self.judge("model")
+        # On paper there is what one came for, and nothing to press.
+        self.page.emulate_media(media="print")
+        expect(self.page.locator("#snippet")).to_be_visible()
+        expect(self.page.get_by_role("search")).to_be_hidden()
+        expect(self.page.get_by_role("button", name="Copy")).to_be_hidden()
+        self.pages += 1
+        self.page.screenshot(path=self.folder / f"{self.name}-print.png", full_page=True)
+        self.page.emulate_media(media="screen")
 
     def narrow(self) -> None:
         self.open("/models")
@@ -151,7 +159,11 @@ class Journeys:
         banner.get_by_role("link", name="Back to now").click()
         expect(banner).to_have_count(0)
         expect(self.title).to_have_text("Workspaces")
-        self.open(f"/changes?from={self.position}&to={self.last}")
+        self.open("/changes")
+        self.page.get_by_label("What changed in the catalog from").fill(f"{self.position}")
+        self.page.get_by_label("to", exact=True).fill(f"{self.last}")
+        self.page.get_by_role("button", name="Compare").click()
+        self.asks(f"from={self.position}&to={self.last}")
         expect(self.page.get_by_role("heading", name=f"From position {self.position} to {self.last}")).to_be_visible()
         expect(self.page.get_by_role("link", name=self.model).first).to_be_visible()
         self.judge("changes")
@@ -190,6 +202,14 @@ class Journeys:
         keyboard.press("Enter")
         expect(page.locator("main")).to_be_focused()
         self.open("/models")
+        # Narrowed, and wide again.
+        filtered = page.locator("#facet-workspace ~ ul a").first
+        self.tab_to("a", filtered.text_content().strip())
+        keyboard.press("Enter")
+        self.asks("workspace=")
+        self.tab_to("a", page.get_by_role("link", name="remove this filter").first.text_content().strip())
+        keyboard.press("Enter")
+        expect(page).not_to_have_url(re.compile("workspace="))
         self.tab_to("input", "q")
         keyboard.type("readmission")
         keyboard.press("Enter")
@@ -197,6 +217,10 @@ class Journeys:
         self.tab_to("a", self.model)
         keyboard.press("Enter")
         expect(self.title).to_have_text(self.model)
+        if self.scripts:
+            self.tab_to("button", "Copy")
+            keyboard.press("Enter")
+            expect(page.get_by_role("button", name="Copied")).to_be_visible()
         self.tab_to("select", "a")
         keyboard.press("2")
         self.tab_to("button", "Compare")

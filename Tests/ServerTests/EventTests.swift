@@ -110,7 +110,19 @@ struct EventTests {
       #expect(try first.status == 201 && first.json()["appended"] as? Int == 2)
       #expect(try await send(batch, "Idempotency-Key", "night-1").json()["replayed"] as? Int == 2)
       #expect(try await send(batch, "Idempotency-Key", "night-2").json()["appended"] as? Int == 2)
-      #expect(try await send(nameless.replacing("1}", with: "2}"), "Idempotency-Key", "night-1").status == 409)
+      let longer = #"{"events":[\#(nameless),\#(nameless),\#(nameless)]}"#
+      for other in [nameless, nameless.replacing("1}", with: "2}"), longer] {
+        let reply = try await send(other, "Idempotency-Key", "night-1")
+        #expect(try reply.status == 409 && reply.json()["code"] as? String == "idempotency_key_reused")
+      }
+      let changed = batch.replacing("1}", with: "2}")
+      #expect(
+        try await send(changed, "Idempotency-Key", "night-1").json()["code"] as? String == "same_id_other_content")
+      // An id of its own is another each time where whoever sends it makes it anew: the key would not help.
+      for own in [event(9), #"{"events":[\#(nameless),\#(event(9))]}"#] {
+        let reply = try await send(own, "Idempotency-Key", "night-3")
+        #expect(try reply.status == 422 && reply.json()["code"] as? String == "bad_idempotency_key")
+      }
     }
   }
 
@@ -138,7 +150,17 @@ struct EventTests {
         #expect(places == wanted && !places.isEmpty)
         #expect(try await get.send(.get, path + "?cursor=nonsense", token.fields).status == 400)
         #expect(try await get.send(.get, path + "?limit=0", token.fields).status == 400)
+        // What the log does not have yet is not waited for: it would be another log's.
+        let (letter, last) = path == "/v1/events" ? ("p", all.events.count) : ("s", wanted.count)
+        #expect(try await get.send(.get, path + "?cursor=\(letter)\(last)", token.fields).status == 200)
+        let beyond = try await get.send(.get, path + "?cursor=\(letter)\(last + 1)", token.fields)
+        #expect(try beyond.status == 404 && beyond.json()["code"] as? String == "cursor_beyond_end", "\(beyond.text)")
       }
+      var following = token.fields
+      following[.accept] = "text/event-stream"
+      following[try #require(HTTPField.Name("Last-Event-ID"))] = "p\(all.events.count + 1)"
+      let lost = try await get.send(.get, "/v1/events", following)
+      #expect(try lost.status == 404 && lost.json()["code"] as? String == "cursor_beyond_end")
       let link = try #require(HTTPField.Name("Link"))
       var fields = token.fields
       fields[.accept] = "application/cloudevents-batch+json"
@@ -202,24 +224,41 @@ struct EventTests {
     try await TestService.with { test, get in
       let (ann, bob) = (try await test.token([.appendEvents]), try await test.token([.appendEvents], principal: "bob"))
       let path = "/v1/workspaces/dev01/events"
-      let statuses = try await withThrowingTaskGroup(of: (Int, Int).self) { group in
+      let replies = try await withThrowingTaskGroup(of: (Int, TestService.Reply).self) { group in
         for number in 0..<120 {
           group.addTask {
             // Every tenth is refused, every seventh is there already, and half of them come from somebody else.
             let body =
               number % 10 == 0 ? event(number, #","expected_version":100000"#) : event(number % 7 == 0 ? 7 : number)
-            return (number, try await get.send(.post, path, number % 2 == 0 ? ann.json : bob.json, body).status)
+            return (number, try await get.send(.post, path, number % 2 == 0 ? ann.json : bob.json, body))
           }
         }
-        var found: [Int: Int] = [:]
-        for try await (number, status) in group { found[number] = status }
+        var found: [Int: TestService.Reply] = [:]
+        for try await (number, reply) in group { found[number] = reply }
         return found
       }
+      let statuses = replies.mapValues(\.status)
       #expect(statuses.filter { $0.key % 10 == 0 }.allSatisfy { $0.value == 412 }, "\(statuses)")
       let others = statuses.filter { $0.key % 10 != 0 && $0.key % 7 != 0 }
       #expect(others.allSatisfy { $0.value == 201 })
       let same = statuses.filter { $0.key % 10 != 0 && $0.key % 7 == 0 }.values.sorted()
       #expect(same.filter { $0 == 201 }.count == 1 && same.allSatisfy { $0 == 200 || $0 == 201 }, "\(same)")
+      // What each was told is what is there: its own event at its own place, by whoever asked for it.
+      var commits: Set<String> = []
+      for (number, reply) in replies where number % 10 != 0 {
+        let told = try reply.json()
+        let one = try #require((told["events"] as? [[String: Any]])?.first)
+        let sequence = try #require(one["sequence"] as? Int)
+        let event = try #require(try await test.sources.ledger.event(Int64(sequence), of: "dev01"))
+        let wanted = number % 7 == 0 ? 7 : number
+        #expect(
+          event.id.uuidString.hasSuffix(String(format: "%012d", wanted))
+            && event.recordedAt.rfc3339 == told["recorded_at"] as? String)
+        #expect(number % 7 == 0 || event.principal == (number % 2 == 0 ? "acme_nightly" : "bob"))
+        #expect(one["replayed"] as? Bool == (reply.status == 200))
+        commits.insert(event.recordedAt.rfc3339)
+      }
+      #expect(commits.count < others.count, "some went together")
     }
   }
 }

@@ -1,3 +1,4 @@
+import Catalog
 import Testing
 
 @testable import Server
@@ -42,6 +43,11 @@ struct HTMLTests {
       name: "a\"\\\n#", version: 3, registry: .init(address: "http://h/", workspace: "w"), modelSHA256: nil
     ).python
     #expect(python.contains("os.environ[\"MLFLOW_WORKSPACE\"] = \"w\""))
-    #expect(python.hasSuffix(#"model = mlflow.pyfunc.load_model("models:/a\"\\\x0a#/3")"#))
+    #expect(python.hasSuffix(#"model = mlflow.pyfunc.load_model("models:/a\"\\\u000a#/3")"#))
+    // What a page shows by its number is copied as Python reads it.
+    let hidden = LoadSnippet(name: "a\u{202e}\u{e0041}b", version: 1, registry: nil, modelSHA256: "00").python
+    #expect(hidden.contains(#"\"models:/a\u202e\U000e0041b/1\""#.replacing(#"\""#, with: "\"")))
+    #expect(
+      Printable.text(hidden, keepsLines: true) == hidden && !hidden.contains("assert"))
   }
 }

@@ -118,7 +118,9 @@ struct PageTests {
         ("/events/dev01/999", 404, "unknown_event", nil),
         ("/events/DEV01/1", 404, "unknown_event", nil), ("/nowhere", 404, "http_error", nil),
         ("/models/dev01.readmission-risk/versions/99", 404, "unknown_version", nil),
-        ("/changes?from=40&to=5", 422, "bad_moment", "from"),
+        ("/changes?from=40&to=5", 422, "bad_moment", "from"), ("/changes?page=0", 400, "bad_parameter", "page"),
+        ("/models?as_of=6&as_of=7", 400, "asked_twice", "as_of"), ("/models?q=&q=a", 400, "asked_twice", "q"),
+        ("/models/dev01.readmission-risk?before=0", 400, "bad_parameter", "before"),
         ("/changes?from=1&to=99999", 404, "position_not_sealed", "to"),
         ("/events/dev01/1?as_of=0", 404, "unknown_event", "as_of"), ("/models/%+5", 400, "path_malformed", nil),
         ("/v1/audit/proofs/0", 404, "not_in_the_log", nil),
@@ -169,7 +171,40 @@ struct PageTests {
       let metrics = try await get("/metrics", "*/*").text
       #expect(metrics.contains("marketplace_up 1\n"))
       #expect(metrics.contains("marketplace_http_requests_total{method=\"GET\",route=\"/models\",status=\"200\"} 1\n"))
-      #expect(try await get("/changes.atom", "*/*").text.hasPrefix("<?xml version=\"1.0\""))
+      let feed = try await get("/changes.atom?as_of=40", "*/*").text
+      #expect(feed.hasPrefix("<?xml version=\"1.0\"") && feed.contains("/changes.atom?as_of=40\"/>"))
+      #expect(feed.contains("<link href=\"http://") && !feed.contains("<link href=\"https://"))
+      let proxied: HTTPFields = [try #require(HTTPField.Name("X-Forwarded-Proto")): "https"]
+      #expect(try await get.send(.get, "/changes.atom", proxied).text.contains("<link href=\"https://"))
+      #expect(try await get("/v1/audit/consistency/3/7", "*/*").json()["later"] as? Int == 7)
+      #expect(try await get("/v1/audit/consistency/7/3", "*/*").status == 422)
+    }
+  }
+
+  @Test(
+    "what changed between two moments comes page by page, and versions of a model come by the number before which they are"
+  )
+  func parts() async throws {
+    try await TestService.with { _, get in
+      let all = try await get("/changes?from=0", "application/json").json()
+      let (count, changed) = (all["count"] as? Int, all["changed"] as? [[String: Any]])
+      #expect(count == changed?.count && (count ?? 0) > 1 && all["pages"] as? Int == 1)
+      let beyond = try await get("/changes?from=0&page=2", "application/json").json()
+      #expect(beyond["page"] as? Int == 1 && (beyond["changed"] as? [Any])?.count == count)
+      let model = try await get("/models/dev01.readmission-risk", "application/json").json()
+      let versions = (model["versions"] as? [[String: Any]])?.compactMap { $0["version"] as? Int } ?? []
+      #expect(versions.count > 1 && model["versions_count"] as? Int == versions.count && versions == versions.sorted())
+      let earlier = try await get("/models/dev01.readmission-risk?before=2", "application/json").json()
+      #expect((earlier["versions"] as? [[String: Any]])?.compactMap { $0["version"] as? Int } == [1])
+      #expect(earlier["versions_count"] as? Int == versions.count)
+      for path in ["/models?as_of=2999-01-01", "/audit?as_of=2999-01-01T00:00:00Z", "/changes?from=1&to=2999-01-01"] {
+        let future = try await get(path, "application/json")
+        #expect(try future.status == 404 && future.json()["code"] as? String == "moment_not_come")
+      }
+      let missing = try await get("/models/nobody?as_of=40", browser)
+      #expect(missing.status == 404 && missing.text.contains("href=\"/models?as_of=40\""))
+      let hidden = try await get("/models?q=a%E2%80%8Cb&owner=c%E2%80%8Cd", browser).text
+      #expect(hidden.contains("value=\"a\u{200c}b\"") && hidden.contains("value=\"c\u{200c}d\""))
     }
   }
 }

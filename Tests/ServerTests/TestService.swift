@@ -72,7 +72,8 @@ struct TestService {
       published: .init(
         origin: "test.example/log", keys: ["test.example/log+00000000+key"],
         checkpoint: { "test.example/log\n7\nroot\n" },
-        inclusion: { "{\"position\":\($0)}" }), metrics: { "marketplace_up 1\n" }, ownMetrics: { "" },
+        inclusion: { "{\"position\":\($0)}" }, consistency: { "{\"earlier\":\($0),\"later\":\($1)}" }),
+      metrics: { "marketplace_up 1\n" }, ownMetrics: { "" },
       webhooks: webhooks,
       obstacles: { [] })
     let service = TestService(

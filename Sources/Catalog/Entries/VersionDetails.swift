@@ -60,14 +60,40 @@ public struct VersionDetails: Sendable, Hashable {
 }
 
 extension Catalog {
-  /// Every version of a model that was ever registered, by number and time of creation.
-  public func versions(of model: UUID, in workspace: String, asOf: AsOf = .now) async throws -> [VersionDetails] {
+  /// Versions of a model that were ever registered, by number and time of creation.
+  ///
+  /// - Parameters:
+  ///   - before: only those with a smaller number; nil for all.
+  ///   - newest: only so many, the last ones, and all of the last number; nil for all.
+  public func versions(
+    of model: UUID, in workspace: String, asOf: AsOf = .now, before: Int? = nil, newest: Int? = nil
+  ) async throws -> [VersionDetails] {
     try await rows(
       """
       version, created, stage, aliases, deleted, current, run_id, run_name, experiment, description, owner, flavors, \
       signature::text AS signature, metrics::text AS metrics, params::text AS params, registered_sequence, registered_at
-      """, of: "model_versions", asOf: asOf, "AND workspace = $2 AND model = $3 ORDER BY version, created",
-      [workspace, model]
-    ).map { try VersionDetails($0) }
+      """, of: "model_versions", asOf: asOf,
+      """
+      AND workspace = $2 AND model = $3 AND ($4::bigint IS NULL OR version < $4::bigint)
+      ORDER BY version DESC FETCH FIRST (coalesce($5::bigint, 9223372036854775807)) ROWS WITH TIES
+      """, [workspace, model, before, newest]
+    ).map { try VersionDetails($0) }.sorted {
+      ($0.version, $0.created?.microseconds ?? 0) < ($1.version, $1.created?.microseconds ?? 0)
+    }
+  }
+
+  /// A version of a model, the last one that was created where several had its number; nil when none was ever registered.
+  public func version(
+    _ number: Int, of model: UUID, in workspace: String, asOf: AsOf = .now
+  ) async throws -> VersionDetails? {
+    let found = try await versions(of: model, in: workspace, asOf: asOf, before: number + 1, newest: 1).last
+    return found?.version == number ? found : nil
+  }
+
+  /// How many versions of a model were ever registered.
+  public func versionsCount(of model: UUID, in workspace: String, asOf: AsOf = .now) async throws -> Int {
+    try await rows(
+      "count(*) AS count", of: "model_versions", asOf: asOf, "AND workspace = $2 AND model = $3", [workspace, model]
+    ).first?.int("count") ?? 0
   }
 }

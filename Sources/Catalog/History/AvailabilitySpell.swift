@@ -37,14 +37,17 @@ public struct AvailabilitySpell: Sendable, Hashable {
 
 extension Catalog {
   /// Which version of a model could be loaded when.
-  public func availability(of model: UUID, in workspace: String, asOf: AsOf = .now) async throws -> [AvailabilitySpell]
-  {
+  ///
+  /// - Parameter newest: only so many spells, the last ones; nil for all.
+  public func availability(
+    of model: UUID, in workspace: String, asOf: AsOf = .now, newest: Int? = nil
+  ) async throws -> [AvailabilitySpell] {
     try await rows(
       """
       version, marketplace_name, marketplace_version, from_sequence, to_sequence, from_recorded_at, to_recorded_at, \
       began_by, ended_by
-      """, of: "availability_history", asOf: asOf, "AND workspace = $2 AND model = $3 ORDER BY from_sequence",
-      [workspace, model]
-    ).map { try AvailabilitySpell($0) }
+      """, of: "availability_history", asOf: asOf,
+      "AND workspace = $2 AND model = $3 ORDER BY from_sequence DESC LIMIT $4::bigint", [workspace, model, newest]
+    ).reversed().map { try AvailabilitySpell($0) }
   }
 }

@@ -18,8 +18,13 @@ public struct HistoryLine: Sendable, Hashable {
 }
 
 extension HistoryLine {
+  /// What ``lines(_:)`` reads.
+  static let columns = "workspace, sequence, recorded_at, \(TimeRange.columns("happened")), kind, what"
   /// The order of what happened: what an event said comes before what it brought about.
   static let order = "ORDER BY workspace, sequence, kind = 'current', kind, what"
+  /// The same, the last first.
+  static let backwards =
+    "ORDER BY workspace DESC, sequence DESC, kind = 'current' DESC, kind DESC, what DESC"
 
   /// One line for each event, of rows in ``order``.
   static func lines(_ rows: [Row]) throws -> [HistoryLine] {
@@ -50,9 +55,23 @@ extension Catalog {
   ) async throws -> [HistoryLine] {
     try HistoryLine.lines(
       try await rows(
-        "workspace, sequence, recorded_at, \(TimeRange.columns("happened")), kind, what", of: "model_history",
-        asOf: asOf,
+        HistoryLine.columns, of: "model_history", asOf: asOf,
         "AND workspace = $2 AND model = $3 AND ($4::bigint IS NULL OR version = $4::bigint) \(HistoryLine.order)",
         [workspace, model, version]))
+  }
+
+  /// What happened to a model lately, in the order in which it was recorded.
+  ///
+  /// - Parameter rowsMax: rows of the view that are read, from 2 on; an event may take some.
+  /// - Returns: the last lines, and whether these are all.
+  public func lately(
+    of model: UUID, in workspace: String, asOf: AsOf = .now, rowsMax: Int
+  ) async throws -> (lines: [HistoryLine], areAll: Bool) {
+    let found = try await rows(
+      HistoryLine.columns, of: "model_history", asOf: asOf,
+      "AND workspace = $2 AND model = $3 \(HistoryLine.backwards) LIMIT $4::bigint", [workspace, model, rowsMax])
+    let lines = try HistoryLine.lines(found.reversed())
+    // The first may be of an event that said more.
+    return found.count < rowsMax ? (lines, true) : (lines.count > 1 ? Array(lines.dropFirst()) : lines, false)
   }
 }

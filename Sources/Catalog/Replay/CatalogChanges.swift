@@ -47,20 +47,43 @@ extension Catalog {
   ///
   /// - Throws: ``CatalogError`` with `.positionNotSealed`; see ``Catalog``.
   public func changes(from earlier: Int64, to later: Int64) async throws -> [CatalogChange] {
+    try await changes(from: earlier, to: later, models: nil, linesMax: nil).changes
+  }
+
+  /// The same of some of the models, in their order, each with its last lines.
+  ///
+  /// - Parameters:
+  ///   - models: which, counted from 0; nil for all.
+  ///   - linesMax: lines of history of a model, the last ones; nil for all.
+  /// - Returns: the changes, and how many models changed at all.
+  /// - Throws: as ``changes(from:to:)``.
+  public func changes(
+    from earlier: Int64, to later: Int64, models: Range<Int>?, linesMax: Int?
+  ) async throws -> (changes: [CatalogChange], count: Int) {
     let (fields, lines) = try await sealed { session in
-      (
+      let fields = try session.query(
+        """
+        SELECT * FROM (
+          SELECT c.*, max(nth) OVER () AS count FROM (
+            SELECT workspace, model, name, marketplace_name, change, field, before, after,
+              dense_rank() OVER (ORDER BY workspace, marketplace_name, model) AS nth
+            FROM marketplace.catalog_changes($1, $2)) c) c
+        WHERE nth > $3 AND ($4::bigint IS NULL OR nth <= $4::bigint) ORDER BY nth, field
+        """, [earlier, later, models?.lowerBound ?? 0, models?.upperBound])
+      let named = try Array(Set(fields.map { try $0.uuid("model") }))
+      return (
+        fields,
         try session.query(
           """
-          SELECT workspace, model, name, marketplace_name, change, field, before, after
-          FROM marketplace.catalog_changes($1, $2)
-          """, [earlier, later]),
-        try session.query(
-          """
-          SELECT workspace, model, sequence, recorded_at, \(TimeRange.columns("happened")), kind, what
-          FROM marketplace.model_history_between($1, $2) \(HistoryLine.order)
-          """, [earlier, later])
+          SELECT * FROM (
+            SELECT model, \(HistoryLine.columns),
+              dense_rank() OVER (PARTITION BY workspace, model ORDER BY sequence DESC) AS nth
+            FROM marketplace.model_history_between($1, $2) WHERE model = ANY ($3::uuid[])) h
+          WHERE $4::bigint IS NULL OR nth <= $4::bigint \(HistoryLine.order)
+          """, [earlier, later, named, linesMax])
       )
     }
+    let count = try fields.first?.int("count") ?? 0
     var changes: [CatalogChange] = []
     for row in fields {
       let (workspace, model) = (try row.string("workspace"), try row.uuid("model"))
@@ -78,6 +101,6 @@ extension Catalog {
     }
     let events = try Dictionary(grouping: lines) { try $0.uuid("model") }
     for place in changes.indices { changes[place].events = try HistoryLine.lines(events[changes[place].model] ?? []) }
-    return changes
+    return (changes, count)
   }
 }

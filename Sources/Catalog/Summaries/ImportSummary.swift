@@ -65,9 +65,11 @@ extension Catalog {
   /// - Parameters:
   ///   - model: only this model's; nil for all.
   ///   - state: only those; nil for all.
+  ///   - versions: only those of these versions; nil for all.
   ///   - page: only so many, in the order of the workspace's events; nil for all.
   public func importSummary(
-    asOf: AsOf = .now, workspace: String? = nil, model: UUID? = nil, state: String? = nil, page: SummaryPage? = nil
+    asOf: AsOf = .now, workspace: String? = nil, model: UUID? = nil, state: String? = nil, versions: [Int]? = nil,
+    page: SummaryPage? = nil
   ) async throws -> [ImportSummary] {
     try await rows(
       """
@@ -77,8 +79,9 @@ extension Catalog {
       """
       AND ($2::text IS NULL OR workspace = $2::text) AND ($3::uuid IS NULL OR model = $3::uuid)
         AND ($4::text IS NULL OR state = $4::text) AND ($5::bigint IS NULL OR sequence > $5::bigint)
+        AND ($7::bigint[] IS NULL OR version = ANY ($7::bigint[]))
       ORDER BY \(SummaryPage.order(page)) LIMIT $6::bigint
-      """, [workspace, model, state, page?.after, page?.limit]
+      """, [workspace, model, state, page?.after, page?.limit, versions]
     ).map { try ImportSummary($0) }
   }
 }

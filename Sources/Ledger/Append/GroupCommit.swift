@@ -57,10 +57,17 @@ public actor GroupCommit {
   /// answer asks again with the same ids.
   ///
   /// - Throws: ``Full``; as ``Ledger/append(_:to:run:as:)``.
-  public func append(
+  public nonisolated func append(
     _ events: [NewEvent], to workspace: String, run: UUID? = nil, as principal: String? = nil
   ) async throws -> Receipt {
+    // Beside the others: what is large takes its time.
     try EventRules.check(events)
+    return try await take(events, to: workspace, run: run, as: principal)
+  }
+
+  private func take(
+    _ events: [NewEvent], to workspace: String, run: UUID?, as principal: String?
+  ) async throws -> Receipt {
     let bytes = events.reduce(0) { $0 + $1.data.utf8.count }
     guard waiting < waitingMax, waiting == 0 || waitingBytes + bytes <= waitingBytesMax else { throw Full() }
     waiting += 1

@@ -59,6 +59,17 @@ extension Ledger {
     }
   }
 
+  /// Which of some ids stand in a workspace.
+  ///
+  /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.
+  public func known(_ ids: [UUID], in workspace: String) async throws -> Set<UUID> {
+    try await ask { session in
+      let rows = try session.query(
+        "SELECT id FROM ledger.events WHERE workspace = $1 AND id = ANY($2::uuid[])", [workspace, ids])
+      return Set(try rows.map { try $0.uuid("id") })
+    }
+  }
+
   /// The position of an event of a workspace; `nil` while it is not sealed, or when there is none.
   ///
   /// - Throws: ``LedgerError``; `PostgresError`; `CancellationError`.

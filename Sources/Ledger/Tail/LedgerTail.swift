@@ -70,7 +70,8 @@ public struct LedgerTail: AsyncSequence, Sendable {
     private mutating func look() async throws -> Bool {
       do {
         if seals { try await ledger.seal() }
-        let read = try await ledger.read(after: cursor)
+        // However much was sealed at once, only so much of it is in memory.
+        let read = try await ledger.read(after: cursor, bytesMax: Ledger.pageBytesMax)
         page = read.events[...]
         let isFurther = read.next != cursor
         cursor = read.next

@@ -18,14 +18,29 @@ actor EventFeed: Service {
 
   /// An event, and how it is written: once for all who follow.
   struct Item: Sendable {
+    /// The event; of one follower's own, without its data, which the text has.
     var event: RecordedEvent
-    /// As ``EventForms/plain`` writes it.
+    let form: EventForms
+    /// As `form` writes it.
     var text: String
 
+    /// One that is kept for all.
     init(_ event: RecordedEvent) throws {
       self.event = event
-      text = try EventForms.plain.text(event)
+      form = .plain
+      text = try form.text(event)
     }
+
+    /// One follower's own: as long as that one does not read, it is in memory once, and not thrice.
+    init(_ event: RecordedEvent, for form: EventForms) throws {
+      self.form = form
+      text = try form.text(event)
+      self.event = event
+      (self.event.data, self.event.salt) = (nil, nil)
+    }
+
+    /// The event as a follower wants it written.
+    func text(as wanted: EventForms) throws -> String { wanted == form ? text : try wanted.text(event) }
   }
 
   /// What a follower is to do next.
@@ -74,8 +89,9 @@ actor EventFeed: Service {
 
   /// What comes after a position; waits where nothing does.
   ///
+  /// - Parameter form: how what is read for this follower alone is written.
   /// - Throws: `LedgerError`; `PostgresError`; `CancellationError`.
-  func step(after position: Int64) async throws -> Step {
+  func step(after position: Int64, as form: EventForms = .plain) async throws -> Step {
     if isEnded { return .end }
     try await follow()
     let beat = beats
@@ -85,7 +101,9 @@ actor EventFeed: Service {
       if position < before {
         let page = try await ledger.read(
           after: PositionCursor(position), limit: Self.stepEvents, bytesMax: Self.stepBytes)
-        if page.next.position > position { return .events(try page.events.map(Item.init), through: page.next.position) }
+        guard page.next.position <= position else {
+          return .events(try page.events.map { try Item($0, for: form) }, through: page.next.position)
+        }
       } else if position < last {
         var bytes = 0
         let found = kept[Int(position - before)...].prefix(Self.stepEvents).prefix { item in

@@ -32,8 +32,9 @@ extension EventRoutes {
     defer { withExtendedLifetime(share) {} }
     let bytes = try await RequestBody.events.read(request, share)
     var sent = try Self.events(in: bytes, workspace: workspace) { place in
-      key.map { NameBasedUUID.make(["keyed", workspace, principal, $0, "\(place)"]) }
+      key.map { Self.id($0, at: place, in: workspace, for: principal) }
     }
+    if let key { try await expect(key, makesIDsOf: sent.events, in: workspace, for: principal) }
     try Self.expect(request, &sent)
     // Whether something is in a workspace that is not reached is nobody's business either.
     for event in sent.events { if let cause = event.cause { try context.caller.reach(cause.workspace) } }
@@ -88,6 +89,32 @@ extension EventRoutes {
         field: "Idempotency-Key")
     }
     return key
+  }
+
+  /// The id of an event that brings none.
+  private static func id(_ key: String, at place: Int, in workspace: String, for principal: String) -> UUID {
+    NameBasedUUID.make(["keyed", workspace, principal, key, "\(place)"])
+  }
+
+  /// A key is of one request: of these events, all of them, and no more. What each holds is compared when it is appended.
+  private func expect(
+    _ key: String, makesIDsOf events: [NewEvent], in workspace: String, for principal: String
+  ) async throws {
+    func id(_ place: Int) -> UUID { Self.id(key, at: place, in: workspace, for: principal) }
+    guard events.enumerated().allSatisfy({ $1.id == id($0) }) else {
+      throw Problem(
+        .unprocessableContent, "bad_idempotency_key",
+        "An Idempotency-Key makes the ids of events, and some bring their own: it would not keep these from being appended twice. "
+          + "Send ids or a key, not both.", field: "Idempotency-Key")
+    }
+    let (first, last, next) = (id(0), id(events.count - 1), id(events.count))
+    let known = try await sources.ledger.known([first, last, next], in: workspace)
+    guard known.contains(first) == known.contains(last), !known.contains(next) else {
+      throw Problem(
+        .conflict, "idempotency_key_reused",
+        "This Idempotency-Key was sent with another number of events. A key is of one request.",
+        field: "Idempotency-Key")
+    }
   }
 
   /// What the stream of a single event has to be at, where the request's head says it.

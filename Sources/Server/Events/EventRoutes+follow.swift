@@ -28,7 +28,12 @@ extension EventRoutes {
     ByteBuffer(string: "id: \(EventCursor.text(.position, position))\n:\n\n")
   }
 
-  func follow(_ request: Request, after start: Int64, _ wanted: Wanted, _ form: EventForms) -> Response {
+  func follow(_ request: Request, after start: Int64, _ wanted: Wanted, _ form: EventForms) throws -> Response {
+    guard let seat = seats.take() else {
+      throw Problem(
+        .serviceUnavailable, "too_many_followers", "\(seats.max) follow already, and no more can. Try again later.",
+        headers: [.retryAfter: "30"])
+    }
     let (feed, guardian) = (feed, guardian)
     return Response(
       status: .ok,
@@ -40,25 +45,39 @@ extension EventRoutes {
         let clock = ContinuousClock()
         var (position, wroteAt) = (start, clock.now)
         try await writer.write(ByteBuffer(string: "retry: 2000\nid: \(EventCursor.text(.position, position))\n\n"))
+        defer { withExtendedLifetime(seat) {} }
         steps: while true {
-          let step = try await feed.step(after: position)
+          let step = try await feed.step(after: position, as: form)
           // A token that is taken back, or ends, ends this too.
           guard (try? await guardian.admit(request, for: .readEvents)) != nil else { break }
           switch step {
           case .events(let items, let through):
-            var text = ByteBuffer()
+            var piece = ByteBuffer()
             for item in items where wanted.has(item.event) {
-              let event = item.event
-              text.writeString("id: \(EventCursor.text(.position, event.position ?? through))\nevent: \(event.type)\n")
-              text.writeString("data: \(form == .plain ? item.text : try form.text(event))\n\n")
+              let (event, text) = (item.event, try item.text(as: form))
+              piece.writeString(
+                "id: \(EventCursor.text(.position, event.position ?? through))\nevent: \(event.type)\ndata: ")
+              // Piece by piece: whoever does not read holds the rest as it is kept, not a copy of its own.
+              var rest = Substring(text).utf8
+              while !rest.isEmpty {
+                let part = rest.prefix(max(1, Answer.pieceBytes - piece.readableBytes))
+                piece.writeBytes(part)
+                rest = rest.dropFirst(part.count)
+                guard piece.readableBytes >= Answer.pieceBytes else { continue }
+                try await writer.write(piece)
+                (piece, wroteAt) = (ByteBuffer(), clock.now)
+              }
+              piece.writeString("\n\n")
             }
             position = through
             // Where much is passed over, it is told now and then how far.
-            if text.readableBytes == 0, clock.now - wroteAt > .seconds(EventFeed.beatSeconds) {
-              text = Self.beat(position)
+            if piece.readableBytes == 0, clock.now - wroteAt > .seconds(EventFeed.beatSeconds) {
+              piece = Self.beat(position)
             }
-            for piece in Answer.pieces(of: text) { try await writer.write(piece) }
-            if text.readableBytes > 0 { wroteAt = clock.now }
+            if piece.readableBytes > 0 {
+              try await writer.write(piece)
+              wroteAt = clock.now
+            }
           case .beat:
             try await writer.write(Self.beat(position))
             wroteAt = clock.now

@@ -14,6 +14,9 @@ extension EventRoutes {
     let page = try await sources.ledger.read(
       workspace: workspace, after: SequenceCursor(after), types: Self.types(query), limit: limit,
       bytesMax: Self.pageBytesMax)
+    if page.events.isEmpty, after > 0, try await sources.ledger.heads()[workspace] ?? 0 < after {
+      throw Self.beyond("cursor")
+    }
     return try Self.page(page.events, next: EventCursor.text(.sequence, page.next.sequence), page.isLast, request)
   }
 
@@ -58,14 +61,30 @@ extension EventRoutes {
     if Self.accepts("text/event-stream", request) {
       // What a browser says when it comes again goes before the address that it began with.
       let start = if let last { last } else if isLatest { try await feed.newest() } else { cursor ?? 0 }
-      return follow(request, after: start, wanted, form)
+      if !isLatest || last != nil { try await expect(start, field: last == nil ? "cursor" : "Last-Event-ID") }
+      return try follow(request, after: start, wanted, form)
     }
     let after = isLatest ? try await sources.ledger.lastPosition() : cursor ?? 0
     // A page is of what was looked at; those who reach little of it get shorter ones.
     let page = try await sources.ledger.read(
       after: PositionCursor(after), types: wanted.types, limit: limit, bytesMax: Self.pageBytesMax)
+    if page.events.isEmpty { try await expect(after, field: "cursor") }
     return try Self.page(
       page.events.filter(wanted.has), next: EventCursor.text(.position, page.next.position), page.isLast, request)
+  }
+
+  /// A position that the log does not have yet was given by another log, or by this one before it was set back: to wait for it
+  /// would pass over what is appended until then.
+  private func expect(_ position: Int64, field: String) async throws {
+    guard position > 0, try await sources.ledger.lastPosition() < position else { return }
+    throw Self.beyond(field)
+  }
+
+  private static func beyond(_ field: String) -> Problem {
+    Problem(
+      .notFound, "cursor_beyond_end",
+      "The log ends before that: it was set back since, or this is the cursor of another. Read again what you have from it.",
+      field: field)
   }
 
   /// Which events are wanted, and may be had.

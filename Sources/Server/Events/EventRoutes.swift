@@ -18,6 +18,7 @@ struct EventRoutes: Sendable {
   let feed: EventFeed
   let guardian: Guardian
   let budget: BodyBudget
+  let seats: FollowerSeats
 
   func add(to routes: Routes) {
     let reading = Authorization(scope: .readEvents, guardian: guardian)

@@ -50,13 +50,13 @@ struct WebhookRoutes: Sendable {
       let signatures = Self.field("X-MLflow-Signature", request)
     else { throw refused }
     // What cannot be right is not read.
-    let secrets = await webhooks.secrets(workspace)
-    guard !secrets.isEmpty else { throw refused }
     let seconds = now().milliseconds / 1_000
     guard (seconds - Self.toleranceSeconds...seconds + Self.toleranceSeconds).contains(time) else { throw refused }
     let share = budget.share()
     defer { withExtendedLifetime(share) {} }
+    // What is too large, too slow or too much is told before anything hangs on the workspace.
     let body = try await RequestBody.webhook.read(request, share)
+    let secrets = await webhooks.secrets(workspace)
     let message = Data("\(delivery).\(time).".utf8) + Data(body)
     guard secrets.contains(where: { Self.isSigned(message, signatures, by: $0) }) else { throw refused }
     let isNew = await seen.take("\(workspace) \(delivery)", at: time)

@@ -96,9 +96,21 @@ struct RequestQuery: Sendable {
       }
       return (name: name, value: value)
     }
+    for name in Self.once { try expectOnce(name) }
   }
 
-  /// The value of a name, the first if there are several; `nil` where there is none, or nothing in it.
+  /// What is asked once: of several, all but one would be passed over.
+  private static let once = [
+    "as_of", "q", "page", "order", "cursor", "limit", "from", "to", "a", "b", "before", "format", "model",
+  ]
+
+  /// - Throws: ``Problem`` where a name stands there more than once.
+  func expectOnce(_ name: String) throws {
+    guard pairs.count(where: { $0.name == name }) > 1 else { return }
+    throw Problem(.badRequest, "asked_twice", "\(name) stands there more than once: it has one value.", field: name)
+  }
+
+  /// The value of a name; `nil` where there is none, or nothing in it.
   subscript(_ name: String) -> String? {
     pairs.first { $0.name == name }.flatMap { $0.value.isEmpty ? nil : $0.value }
   }

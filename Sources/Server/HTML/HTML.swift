@@ -38,6 +38,11 @@ public struct HTML: Sendable, Hashable, ExpressibleByStringInterpolation {
     /// Text.
     public mutating func appendInterpolation(_ value: some StringProtocol) { text += HTML.escaped(String(value)) }
 
+    /// Text that a form sends back as it is, in quotes: what does not print stays.
+    public mutating func appendInterpolation(exactly value: some StringProtocol) {
+      text += HTML.withoutMarkup(String(value))
+    }
+
     /// A number.
     public mutating func appendInterpolation(_ value: some BinaryInteger) { text += "\(value)" }
 
@@ -50,9 +55,11 @@ public struct HTML: Sendable, Hashable, ExpressibleByStringInterpolation {
 
   /// Text of a source as text of a page, in an element or in quotes: nothing in it is markup, and nothing in it moves
   /// what stands beside it.
-  static func escaped(_ text: String) -> String {
+  static func escaped(_ text: String) -> String { withoutMarkup(Printable.text(text, keepsLines: true)) }
+
+  private static func withoutMarkup(_ text: String) -> String {
     var result = ""
-    for scalar in Printable.text(text, keepsLines: true).unicodeScalars {
+    for scalar in text.unicodeScalars {
       switch scalar {
       case "&": result += "&amp;"
       case "<": result += "&lt;"

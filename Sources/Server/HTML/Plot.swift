@@ -9,8 +9,8 @@ struct Plot {
   let marked: Int?
 
   private static let (width, height, margin) = (320.0, 120.0, 10.0)
-  /// Where the labels of the values stand.
-  private static let left = 52.0
+  /// What a character of a label takes at most.
+  private static let characterWidth = 7.0
 
   /// Nothing where there is no value that can be drawn.
   var svg: HTML {
@@ -19,7 +19,10 @@ struct Plot {
       return .empty
     }
     let (right, bottom) = (Self.width - Self.margin, Self.height - 24)
-    func x(_ place: Int) -> Double { Self.left + Double(place) / Double(drawn.count - 1) * (right - Self.left) }
+    // The labels of the values stand left of it, whatever they are.
+    let longest = max(Words.measure(low).count, Words.measure(high).count)
+    let left = max(52, Double(longest) * Self.characterWidth + 8)
+    func x(_ place: Int) -> Double { left + Double(place) / Double(drawn.count - 1) * (right - left) }
     func y(_ value: Double) -> Double {
       // Halved before they are subtracted: values may lie as far apart as there are numbers.
       let share = high > low ? (value / 2 - low / 2) / (high / 2 - low / 2) : 0.5
@@ -36,10 +39,10 @@ struct Plot {
       "\(name) of \(drawn.count) versions, from \(Words.measure(drawn[drawn.startIndex].value)) to \(Words.measure(drawn[drawn.endIndex - 1].value)); lowest \(Words.measure(low)), highest \(Words.measure(high))"
     return """
       <svg class="plot" viewBox="0 0 \(text(Self.width)) \(text(Self.height))" role="img" aria-label="\(said)">\
-      <line x1="\(text(Self.left))" y1="\(text(bottom))" x2="\(text(right))" y2="\(text(bottom))" class="axis"/>\
-      <text x="\(text(Self.left - 6))" y="\(text(Self.margin + 4))" text-anchor="end">\(Words.measure(high))</text>\
-      \(high > low ? "<text x=\"\(text(Self.left - 6))\" y=\"\(text(bottom))\" text-anchor=\"end\">\(Words.measure(low))</text>" : "" as HTML)\
-      <text x="\(text(Self.left))" y="\(text(Self.height - 6))">v\(drawn[drawn.startIndex].version)</text>\
+      <line x1="\(text(left))" y1="\(text(bottom))" x2="\(text(right))" y2="\(text(bottom))" class="axis"/>\
+      <text x="\(text(left - 6))" y="\(text(Self.margin + 4))" text-anchor="end">\(Words.measure(high))</text>\
+      \(high > low ? "<text x=\"\(text(left - 6))\" y=\"\(text(bottom))\" text-anchor=\"end\">\(Words.measure(low))</text>" : "" as HTML)\
+      <text x="\(text(left))" y="\(text(Self.height - 6))">v\(drawn[drawn.startIndex].version)</text>\
       <text x="\(text(right))" y="\(text(Self.height - 6))" text-anchor="end">v\(drawn[drawn.endIndex - 1].version)</text>\
       <polyline points="\(line)" class="line"/>\(dots)</svg>
       """

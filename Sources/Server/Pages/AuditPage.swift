@@ -30,8 +30,11 @@ struct AuditPage {
       checkpoint.map {
         "<pre tabindex=\"0\"><code>\($0)</code></pre><p><a href=\"/v1/audit/checkpoint\">As a file</a></p>"
       } ?? "<p>None was published yet.</p>"
+    let then: HTML? =
+      request.asOf == .now
+      ? nil : "<p class=\"note\">Checkpoints are shown as they are now: the newest one vouches for the past too.</p>"
     return """
-      <section aria-labelledby="newest"><h2 id="newest">The newest checkpoint</h2>\(newest)
+      \(then)<section aria-labelledby="newest"><h2 id="newest">The newest checkpoint</h2>\(newest)
       <p class="quiet">Its name, how many events it holds, their root in base64, when the last of them got its place, and who signed it.</p></section>
       <section aria-labelledby="keys"><h2 id="keys">The keys that sign it</h2><ul class="plain">\(keys)</ul>
       <p class="quiet">Believe the key that you were given elsewhere, not the one that a page shows.</p></section>
@@ -90,8 +93,12 @@ struct EventPage {
       """
   }
 
+  /// Bytes of data that are laid out; what is larger is shown as it is, since lines and indentation would make it many times that.
+  private static let prettyBytesMax = 65_536
+
   /// JSON with lines and indentation, numbers as they were written.
   private static func pretty(_ json: String) -> String {
+    guard json.utf8.count <= prettyBytesMax else { return json }
     var (result, depth, isText, isEscaped) = ("", 0, false, false)
     for scalar in json.unicodeScalars {
       if isText {

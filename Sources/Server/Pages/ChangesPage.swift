@@ -8,6 +8,11 @@ struct ChangesPage {
   static let recentPositions: Int64 = 2_000
   /// Lines that are shown.
   static let linesMax = 100
+  /// Models of a page, where two moments are compared.
+  static let modelsMax = 50
+
+  /// The pages that so many models take.
+  static func pages(of count: Int) -> Int { max(1, (count + modelsMax - 1) / modelsMax) }
 
   let request: PageRequest
   let recent: [RecentChange]
@@ -18,7 +23,11 @@ struct ChangesPage {
 
   struct Comparison {
     let from, to: Int64
+    /// Those of the page.
     let changes: [CatalogChange]
+    /// How many models changed.
+    let count: Int
+    let page: Int
   }
 
   var html: HTML {
@@ -26,8 +35,8 @@ struct ChangesPage {
       """
       <h1>Changes</h1>
       <form class="compare" action="/changes" method="get">\(request.asOfText.map { "<input type=\"hidden\" name=\"as_of\" value=\"\($0)\">" as HTML })<label for="from">What changed in the catalog from</label> \
-      <input id="from" name="from" value="\(request.query["from"] ?? "")" placeholder="2026-03-01" size="20" required> <label for="to">to</label> \
-      <input id="to" name="to" value="\(request.query["to"] ?? "")" placeholder="now" size="20"> <button>Compare</button></form>
+      <input id="from" name="from" value="\(exactly: request.query["from"] ?? "")" placeholder="2026-03-01" size="20" required> <label for="to">to</label> \
+      <input id="to" name="to" value="\(exactly: request.query["to"] ?? "")" placeholder="now" size="20"> <button>Compare</button></form>
       <p class="quiet">A day, a time in UTC, or a position of the log. <a href="/changes.atom">As a feed</a></p>
       \(comparison.map(compared) ?? lately)
       """)
@@ -60,8 +69,9 @@ struct ChangesPage {
         """
     }
     return """
-      <h2>From position \(comparison.from) to \(comparison.to)</h2><p>\(Words.count(comparison.changes.count, "model")) of the catalog changed.</p>
+      <h2>From position \(comparison.from) to \(comparison.to)</h2><p>\(Words.count(comparison.count, "model")) of the catalog changed.</p>
       <ol class="models">\(changes)</ol>
+      \(Turning(request: request, page: comparison.page, pages: Self.pages(of: comparison.count)).html)
       """
   }
 
@@ -70,7 +80,7 @@ struct ChangesPage {
   ]
 
   /// The same as an Atom feed (RFC 4287).
-  static func feed(_ recent: [RecentChange], titles: [UUID: String], host: String) -> String {
+  static func feed(_ recent: [RecentChange], titles: [UUID: String], host: String, address: Address) -> String {
     func entry(_ change: RecentChange) -> HTML {
       let line = change.line
       let address = "\(host)/events/\(line.workspace)/\(line.sequence)"
@@ -83,7 +93,7 @@ struct ChangesPage {
       <?xml version="1.0" encoding="utf-8"?>
       <feed xmlns="http://www.w3.org/2005/Atom">
       <id>tag:marketplace,2026:changes</id><title>Model Marketplace: changes</title><updated>\(recent.first?.line.recordedAt.rfc3339 ?? "1970-01-01T00:00:00Z")</updated>
-      <author><name>Model Marketplace</name></author><link rel="self" href="\(host)/changes.atom"/>
+      <author><name>Model Marketplace</name></author><link rel="self" href="\(host)\(address.text)"/>
       \(recent.prefix(linesMax).map(entry))</feed>
 
       """

@@ -32,7 +32,7 @@ struct Layout {
     <a class="brand" href="\(request.address("/models").text)">Model Marketplace</a>
     <form class="find" role="search" action="/models" method="get">
     <label class="unseen" for="q">Search models</label>
-    <input id="q" name="q" type="search" value="\(search)" placeholder="Name, purpose, owner, tag …" spellcheck="false">
+    <input id="q" name="q" type="search" value="\(exactly: search)" placeholder="Name, purpose, owner, tag …" spellcheck="false">
     \(hidden(["as_of"]))<button>Search</button>
     </form>
     </div>
@@ -69,14 +69,14 @@ struct Layout {
 
   private func hidden(_ names: [String]) -> [HTML] {
     names.flatMap { name in
-      request.query.all(name).map { "<input type=\"hidden\" name=\"\(name)\" value=\"\($0)\">" }
+      request.query.all(name).map { "<input type=\"hidden\" name=\"\(name)\" value=\"\(exactly: $0)\">" }
     }
   }
 
   /// What else the address asks stays when the moment changes, but for the place in a list.
   private var hiddenOthers: [HTML] {
     request.query.pairs.filter { $0.name != "as_of" && $0.name != "page" && !$0.value.isEmpty }.map {
-      "<input type=\"hidden\" name=\"\($0.name)\" value=\"\($0.value)\">"
+      "<input type=\"hidden\" name=\"\(exactly: $0.name)\" value=\"\(exactly: $0.value)\">"
     }
   }
 
@@ -91,6 +91,27 @@ struct Layout {
     return """
       <aside class="past" aria-label="Moment"><p>You are looking at the past: the catalog as it was known at <strong>\(moment)</strong>. \
       <a href="\(request.own.with("as_of", nil).text)">Back to now</a></p></aside>
+      """
+  }
+}
+
+/// From one page of a list to the next.
+struct Turning {
+  let request: PageRequest
+  let page: Int
+  let pages: Int
+
+  /// Nothing where there is but one.
+  var html: HTML? {
+    guard pages > 1 else { return nil }
+    func link(_ to: Int, _ words: String, _ rel: String) -> HTML {
+      (1...pages).contains(to)
+        ? "<a rel=\"\(rel)\" href=\"\(request.own.with("page", to == 1 ? nil : "\(to)").text)\">\(words)</a>"
+        : "<span></span>"
+    }
+    return """
+      <nav class="turning" aria-label="Pages">\(link(page - 1, "← Earlier", "prev"))<span>Page \(page) of \(Words.grouped(pages))</span>\
+      \(link(page + 1, "Later →", "next"))</nav>
       """
   }
 }
@@ -173,8 +194,13 @@ extension CatalogEntry.State {
 /// Why there is no page.
 struct ProblemPage {
   let problem: Problem
+  /// Where all models are: as of the same moment.
+  let models: Address
 
-  init(_ problem: Problem) { self.problem = problem }
+  init(_ problem: Problem, models: Address) {
+    self.problem = problem
+    self.models = models
+  }
 
   var html: HTML {
     """
@@ -192,7 +218,7 @@ struct ProblemPage {
     <main id="main">
     <h1>\(problem.status.reasonPhrase)</h1>
     <p>\(problem.description)</p>
-    <p><a href="/models">All models</a></p>
+    <p><a href="\(models.text)">All models</a></p>
     </main>
     </body>
     </html>

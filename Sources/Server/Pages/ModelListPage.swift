@@ -32,7 +32,7 @@ struct ModelListPage {
       <section aria-labelledby="found">
       <div class="row"><p id="found" class="found"><strong>\(found)</strong>\(words)\(chosen)</p>\(orders)</div>
       \(list)
-      \(turning)
+      \(Turning(request: request, page: page, pages: pages).html)
       </section>
       </div>
       """)
@@ -141,18 +141,5 @@ struct ModelListPage {
   static func shortened(_ text: String) -> String {
     let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
     return line.count <= descriptionMax ? line : line.prefix(descriptionMax - 1) + "…"
-  }
-
-  private var turning: HTML? {
-    guard pages > 1 else { return nil }
-    func link(_ to: Int, _ words: String, _ rel: String) -> HTML {
-      (1...pages).contains(to)
-        ? "<a rel=\"\(rel)\" href=\"\(request.own.with("page", to == 1 ? nil : "\(to)").text)\">\(words)</a>"
-        : "<span></span>"
-    }
-    return """
-      <nav class="turning" aria-label="Pages">\(link(page - 1, "← Earlier", "prev"))<span>Page \(page) of \(Words.grouped(pages))</span>\
-      \(link(page + 1, "Later →", "next"))</nav>
-      """
   }
 }

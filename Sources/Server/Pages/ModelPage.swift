@@ -4,10 +4,12 @@ import Postgres
 
 /// A model: what it does, whether it can be trusted, how to load it; then everything else that is known of it.
 struct ModelPage {
-  /// Files, versions and lines of history that the page lists; programs get all.
+  /// Files, versions and lines of history that the page lists; programs get more.
   static let rowsMax = 100
   /// Metrics that are plotted.
   static let plotsMax = 6
+  /// Versions that are read for it, and plotted: more points than that are a line.
+  static let versionsMax = 200
 
   let request: PageRequest
   let model: ModelDetails
@@ -113,12 +115,11 @@ struct ModelPage {
   private var metrics: HTML {
     let own = ModelDetails.numbers(model.version?.metrics)
     guard !own.isEmpty else { return .empty }
+    let measured = model.versions.map { ($0.version, ModelDetails.numbers($0.metrics)) }
     let series = own.prefix(Self.plotsMax).map { metric in
-      let points = model.versions.compactMap { version in
+      let points = measured.compactMap { version, numbers in
         // What is no number is told in the table, and nowhere on a plot.
-        ModelDetails.numbers(version.metrics).first { $0.name == metric.name && $0.value.isFinite }.map {
-          (version: version.version, value: $0.value)
-        }
+        numbers.first { $0.name == metric.name && $0.value.isFinite }.map { (version: version, value: $0.value) }
       }
       return (metric.name, points)
     }
@@ -207,8 +208,9 @@ struct ModelPage {
         """
     }
     let rest: HTML =
-      model.versions.count > Self.rowsMax
-      ? "<p class=\"quiet\">\(model.versions.count - Self.rowsMax) earlier ones, in the same page as JSON.</p>" : ""
+      model.versionsCount > Self.rowsMax
+      ? "<p class=\"quiet\">\(Words.grouped(model.versionsCount - Self.rowsMax)) earlier ones, in the same page as JSON, with <code>before</code>.</p>"
+      : ""
     return """
       <section aria-labelledby="versions"><h2 id="versions">Versions</h2>
       <div class="scroll" tabindex="0" role="group" aria-labelledby="versions"><table><thead><tr><th scope="col">At the source</th><th scope="col">Stands at</th><th scope="col">Created</th><th scope="col">In the marketplace</th><th scope="col">In the catalog</th></tr></thead>
@@ -234,8 +236,8 @@ struct ModelPage {
       "<li>\(Words.element(line.recordedAt)) <span>\(line.what)</span>\(event(line.sequence))</li>"
     }
     let rest: HTML =
-      model.history.count > Self.rowsMax
-      ? "<p class=\"quiet\">\(model.history.count - Self.rowsMax) earlier lines, in the same page as JSON.</p>" : ""
+      model.history.count > Self.rowsMax || !model.historyIsWhole
+      ? "<p class=\"quiet\">There are earlier lines: <code>marketplace catalog history</code> shows them all.</p>" : ""
     let proof: HTML = hasProofs ? " Each event has a page with its data and its proof." : ""
     return """
       <section aria-labelledby="timeline"><h2 id="timeline">Timeline</h2>
@@ -268,7 +270,8 @@ struct LoadSnippet {
       files = {f.relative_to(folder).as_posix(): f for f in folder.rglob("*") if f.is_file()}
       files.pop("registered_model_meta", None)
       lines = [f"{hashlib.sha256(files[p].read_bytes()).hexdigest()}  {p}\\n" for p in sorted(files, key=str.encode)]
-      assert hashlib.sha256("".join(lines).encode()).hexdigest() == \(Self.quoted(modelSHA256))
+      if hashlib.sha256("".join(lines).encode()).hexdigest() != \(Self.quoted(modelSHA256)):
+          raise SystemExit("These are not the files that were promoted.")
       model = mlflow.pyfunc.load_model(str(folder))
       """
   }
@@ -279,7 +282,9 @@ struct LoadSnippet {
     for scalar in text.unicodeScalars {
       switch scalar {
       case "\"", "\\": result += "\\\(scalar)"
-      case _ where scalar.value < 0x20 || scalar.value == 0x7f: result += String(format: "\\x%02x", scalar.value)
+      // What a page cannot show as it is would not be copied as it is either.
+      case _ where Printable.text(String(scalar), keepsLines: false) != String(scalar):
+        result += String(format: scalar.value > 0xffff ? "\\U%08x" : "\\u%04x", scalar.value)
       default: result.unicodeScalars.append(scalar)
       }
     }

@@ -2,6 +2,7 @@ import Catalog
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Postgres
 
 /// What a request for a page, or for the same as an object, asks.
 struct PageRequest: Sendable {
@@ -27,9 +28,24 @@ struct PageRequest: Sendable {
         "as_of '\(text)' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.",
         field: "as_of")
     }
+    try Self.expect(moment, as: text, field: "as_of")
     asOf = moment
     asOfText = moment == .now ? nil : text
   }
+
+  /// What is not yet would not stay as it is. A clock that is a little ahead is no reason to refuse what it says.
+  ///
+  /// - Throws: ``Problem`` for a time that has not come.
+  static func expect(_ moment: AsOf, as text: String, field: String) throws {
+    guard case .time(let time) = moment,
+      time.microseconds > Int64(Date().timeIntervalSince1970 + aheadSeconds) * 1_000_000
+    else { return }
+    throw Problem(
+      .notFound, "moment_not_come", "\(field) '\(text)' has not come yet, in UTC. Leave it out for now.", field: field)
+  }
+
+  /// Seconds by which somebody's clock may be ahead of ours.
+  private static let aheadSeconds = 300.0
 
   /// An address about the same moment.
   func address(_ path: String, _ query: [(String, String)] = []) -> Address {

@@ -39,9 +39,14 @@ struct ModelDocument: Encodable {
   var entry: CatalogDocument?
   /// Python that loads what the entry names.
   var snippet: String?
+  /// The last of its versions, or those before the one that was asked for.
   var versions: [Version]
+  /// How many versions there are.
+  var versions_count: Int
   var files: [ServiceSources.ExportedFile]?
+  /// What happened lately, and whether that is all.
   var history: [HistoryDocument]
+  var history_is_whole: Bool
 
   struct Version: Encodable {
     var version: Int
@@ -86,8 +91,10 @@ struct ModelDocument: Encodable {
         LoadSnippet(name: name, version: number, registry: registry, modelSHA256: entry.export?.modelSHA256).python
     }
     versions = model.versions.map { Version($0, of: model.reference.workspace) }
+    versions_count = model.versionsCount
     files = model.files
     history = model.history.map { HistoryDocument($0) }
+    history_is_whole = model.historyIsWhole
   }
 }
 
@@ -155,7 +162,10 @@ struct ChangesDocument: Encodable {
   var changes: [One]?
   /// The positions that were compared.
   var from, to: Int64?
+  /// A page of the models that changed.
   var changed: [ChangeDocument]?
+  /// How many models changed, and the page of them.
+  var count, page, pages: Int?
 
   struct One: Encodable {
     var workspace, model: String
@@ -174,6 +184,7 @@ struct ChangesDocument: Encodable {
     }
     (from, to) = (comparison.from, comparison.to)
     changed = comparison.changes.map { ChangeDocument($0) }
+    (count, self.page, pages) = (comparison.count, comparison.page, ChangesPage.pages(of: comparison.count))
   }
 }
 

@@ -7,12 +7,19 @@ struct ModelDetails: Sendable {
   let reference: ModelReference
   /// Its row of the catalog; `nil` when it is not there.
   let entry: CatalogEntry?
-  /// Its versions, by number.
+  /// The last of its versions, by number.
   let versions: [VersionDetails]
+  /// How many there are.
+  let versionsCount: Int
+  /// The version that the page is about.
+  let version: VersionDetails?
   let availability: [AvailabilitySpell]
   let exports: [ExportSummary]
   let imports: [ImportSummary]
+  /// What happened lately.
   let history: [HistoryLine]
+  /// Whether nothing happened before.
+  let historyIsWhole: Bool
   /// Files of the export that the entry is about; `nil` when they cannot be told.
   let files: [ServiceSources.ExportedFile]?
 
@@ -22,14 +29,18 @@ struct ModelDetails: Sendable {
   }
   var path: String { CatalogEntry.path(title, reference.model.uuidString) }
 
-  /// The version that the page is about.
-  var version: VersionDetails? {
-    guard let number = entry?.version else { return versions.last }
-    return versions.last { $0.version == number }
-  }
+  /// Versions, and lines of history, that a program is given at once.
+  static let rowsMax = 1_000
+  /// Spells that are read: the last one tells until when it could be loaded.
+  private static let spellsMax = 100
 
+  /// - Parameters:
+  ///   - rowsMax: versions, and lines of history, that are read, the last ones.
+  ///   - before: only versions with a smaller number; nil for all.
   /// - Throws: ``Problem`` where no model is called so; `CatalogError`; `PostgresError`.
-  init(named name: String, asOf: AsOf, _ sources: ServiceSources) async throws {
+  init(
+    named name: String, asOf: AsOf, _ sources: ServiceSources, rowsMax: Int = Self.rowsMax, before: Int? = nil
+  ) async throws {
     let catalog = sources.catalog
     let found = try await sources.models(named: name, asOf: asOf)
     // A re-created model goes on under its predecessor's name: the one that bears it in the catalog is meant, else one that is
@@ -37,9 +48,11 @@ struct ModelDetails: Sendable {
     var candidates: [(reference: ModelReference, entry: CatalogEntry?, last: Int64)] = []
     for reference in found {
       let entry = try await catalog.entry(model: reference.model, in: reference.workspace, asOf: asOf)
-      let last =
-        found.count == 1
-        ? 0 : try await catalog.history(of: reference.model, in: reference.workspace, asOf: asOf).last?.sequence ?? 0
+      var last: Int64 = 0
+      if found.count > 1 {
+        let lately = try await catalog.lately(of: reference.model, in: reference.workspace, asOf: asOf, rowsMax: 2)
+        last = lately.lines.last?.sequence ?? 0
+      }
       candidates.append((reference, entry, last))
     }
     func rank(_ one: (reference: ModelReference, entry: CatalogEntry?, last: Int64)) -> (Int, Int64) {
@@ -49,18 +62,28 @@ struct ModelDetails: Sendable {
       throw ServiceSources.Missing("No model called '\(name)' is known.")
     }
     let (model, workspace) = (meant.reference.model, meant.reference.workspace)
-    async let versions = catalog.versions(of: model, in: workspace, asOf: asOf)
-    async let availability = catalog.availability(of: model, in: workspace, asOf: asOf)
-    async let exports = catalog.exportSummary(asOf: asOf, workspace: workspace, model: model)
-    async let imports = catalog.importSummary(asOf: asOf, workspace: workspace, model: model)
-    async let history = catalog.history(of: model, in: workspace, asOf: asOf)
+    async let availability = catalog.availability(of: model, in: workspace, asOf: asOf, newest: Self.spellsMax)
+    async let history = catalog.lately(of: model, in: workspace, asOf: asOf, rowsMax: rowsMax)
+    let versions = try await catalog.versions(of: model, in: workspace, asOf: asOf, before: before, newest: rowsMax)
+    let isWhole = before == nil && versions.count < rowsMax
+    var version = versions.last
+    if let number = meant.entry?.version {
+      version = versions.last { $0.version == number }
+      if version == nil { version = try await catalog.version(number, of: model, in: workspace, asOf: asOf) }
+    }
+    let numbers = isWhole ? nil : Set(versions.map(\.version) + [version?.version].compactMap(\.self)).sorted()
+    async let exports = catalog.exportSummary(asOf: asOf, workspace: workspace, model: model, versions: numbers)
+    async let imports = catalog.importSummary(asOf: asOf, workspace: workspace, model: model, versions: numbers)
     reference = meant.reference
     entry = meant.entry
-    self.versions = try await versions
+    self.versions = versions
+    self.version = version
+    versionsCount =
+      isWhole ? versions.count : try await catalog.versionsCount(of: model, in: workspace, asOf: asOf)
     self.availability = try await availability
     self.exports = try await exports
     self.imports = try await imports
-    self.history = try await history
+    (self.history, historyIsWhole) = try await history
     if let export = meant.entry?.export, let uri = export.uri, let digest = export.manifestSHA256 {
       // A page about the model is of use without its files.
       files = try? await sources.files(uri, digest)

@@ -53,7 +53,8 @@ enum Answer {
   static func problem(_ problem: Problem, to request: Request, _ context: ServerContext) -> Response {
     var response: Response
     if wantsPage(request), !request.uri.path.hasPrefix("/v1") {
-      response = page(ProblemPage(problem).html, status: problem.status)
+      let models = (try? PageRequest(request))?.address("/models") ?? Address("/models")
+      response = page(ProblemPage(problem, models: models).html, status: problem.status)
     } else {
       let document = problem.document(instance: context.logger[metadataKey: "hb.request.id"].map { "\($0)" } ?? "")
       response =

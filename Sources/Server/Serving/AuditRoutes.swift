@@ -17,6 +17,7 @@ struct AuditRoutes: Sendable {
     routes.at("/events/:workspace/:sequence", catalog, get: { request, context in try await event(request, context) })
     routes.at("/v1/audit/checkpoint", catalog, get: { _, _ in try await checkpoint() })
     routes.at("/v1/audit/proofs/:position", catalog, get: { _, context in try await proof(context) })
+    routes.at("/v1/audit/consistency/:earlier/:later", catalog, get: { _, context in try await consistency(context) })
   }
 
   private func audit(_ request: Request) async throws -> Response {
@@ -33,10 +34,30 @@ struct AuditRoutes: Sendable {
     return Answer.text(text, type: "text/plain; charset=utf-8")
   }
 
-  private func proof(_ context: ServerContext) async throws -> Response {
+  private func published() throws -> ServiceSources.Published {
     guard let published = sources.published else {
       throw Problem(.notFound, "nothing_published", "This log is not published, so there is nothing to prove against.")
     }
+    return published
+  }
+
+  private func consistency(_ context: ServerContext) async throws -> Response {
+    let published = try published()
+    func size(_ name: String) throws -> Int64 {
+      guard let size = context.parameters.get(name).flatMap({ Int64($0) }), size > 0 else {
+        throw Problem(.notFound, "not_published", "The address ends with two sizes of the published log, from 1.")
+      }
+      return size
+    }
+    let (earlier, later) = (try size("earlier"), try size("later"))
+    guard earlier <= later else {
+      throw Problem(.unprocessableContent, "bad_sizes", "The first size is the smaller one. Turn them round.")
+    }
+    return Answer.text(try await published.consistency(earlier, later), type: "application/json")
+  }
+
+  private func proof(_ context: ServerContext) async throws -> Response {
+    let published = try published()
     guard let position = context.parameters.get("position").flatMap({ Int64($0) }), position > 0 else {
       throw Problem(.notFound, "not_in_the_log", "The address ends with no position: those are numbers from 1.")
     }

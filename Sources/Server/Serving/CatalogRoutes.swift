@@ -14,8 +14,23 @@ struct CatalogRoutes: Sendable {
   let sources: ServiceSources
   let snapshots: Snapshots
   let guardian: Guardian
+  /// Whether the service itself speaks TLS.
+  let isSecure: Bool
   /// The time, in microseconds since 1970.
   let now: @Sendable () -> Timestamp
+  /// Two moments are read whole to be compared.
+  private let comparisons = Turnstile(max: Snapshots.loadsMax)
+
+  init(
+    sources: ServiceSources, snapshots: Snapshots, guardian: Guardian, isSecure: Bool,
+    now: @escaping @Sendable () -> Timestamp
+  ) {
+    self.sources = sources
+    self.snapshots = snapshots
+    self.guardian = guardian
+    self.isSecure = isSecure
+    self.now = now
+  }
 
   func add(to routes: Routes) {
     let catalog = Authorization(scope: .catalog, guardian: guardian)
@@ -71,7 +86,11 @@ struct CatalogRoutes: Sendable {
   }
 
   private func details(_ page: PageRequest, _ context: ServerContext) async throws -> ModelDetails {
-    try await ModelDetails(named: try Self.part("model", of: context), asOf: page.asOf, sources)
+    let before = try page.query.number("before", within: 1...Int64(Int32.max))
+    return try await ModelDetails(
+      named: try Self.part("model", of: context), asOf: page.asOf, sources,
+      rowsMax: page.wantsPage ? ModelPage.versionsMax : ModelDetails.rowsMax,
+      before: page.wantsPage ? nil : before.map { Int($0) })
   }
 
   private func model(_ request: Request, _ context: ServerContext) async throws -> Response {
@@ -87,18 +106,20 @@ struct CatalogRoutes: Sendable {
   private func compare(_ request: Request, _ context: ServerContext) async throws -> Response {
     let page = try PageRequest(request)
     let model = try await details(page, context)
-    func version(_ name: String) throws -> VersionDetails {
+    func version(_ name: String) async throws -> VersionDetails {
       guard let number = try page.query.number(name, within: 0...Int64(Int32.max)) else {
         throw Problem(
           .badRequest, "bad_parameter", "\(name) is missing: the number of a version is wanted.", field: name)
       }
-      guard let version = model.versions.last(where: { $0.version == number }) else {
+      let found = try await sources.catalog.version(
+        Int(number), of: model.reference.model, in: model.reference.workspace, asOf: page.asOf)
+      guard let version = found else {
         throw Problem(
           .notFound, "unknown_version", "\(model.title) has no version \(number) that was ever seen.", field: name)
       }
       return version
     }
-    let (a, b) = (try version("a"), try version("b"))
+    let (a, b) = (try await version("a"), try await version("b"))
     let comparison = ComparePage(request: page, model: model, a: a, b: b)
     return page.wantsPage ? Answer.page(comparison.html) : try Answer.json(ComparisonDocument(comparison))
   }
@@ -137,6 +158,7 @@ struct CatalogRoutes: Sendable {
 
   private func changes(_ request: Request) async throws -> Response {
     let page = try PageRequest(request)
+    let number = Int(try page.query.number("page", within: 1...1_000_000) ?? 1)
     let titles = try await titles(page.asOf)
     var comparison: ChangesPage.Comparison?
     var recent: [RecentChange] = []
@@ -146,7 +168,7 @@ struct CatalogRoutes: Sendable {
       guard from <= to else {
         throw Problem(.unprocessableContent, "bad_moment", "'from' comes after 'to'. Turn them round.", field: "from")
       }
-      comparison = .init(from: from, to: to, changes: try await sources.catalog.changes(from: from, to: to))
+      comparison = try await compared(from, to, page: number)
     } else {
       recent = try await lately(page.asOf)
     }
@@ -154,12 +176,31 @@ struct CatalogRoutes: Sendable {
     return page.wantsPage ? Answer.page(changes.html) : try Answer.json(ChangesDocument(changes))
   }
 
+  private func compared(_ from: Int64, _ to: Int64, page: Int) async throws -> ChangesPage.Comparison {
+    let first = (page - 1) * ChangesPage.modelsMax
+    let (changes, count) = try await comparisons.pass {
+      try await sources.catalog.changes(
+        from: from, to: to, models: first..<first + ChangesPage.modelsMax, linesMax: ChangesPage.linesMax)
+    }
+    // Beyond the end there is nothing that says how many there are.
+    guard !changes.isEmpty || page == 1 else { return try await compared(from, to, page: 1) }
+    return ChangesPage.Comparison(from: from, to: to, changes: changes, count: count, page: page)
+  }
+
   private func feed(_ request: Request) async throws -> Response {
-    let titles = try await titles(.now)
+    let page = try PageRequest(request)
+    let titles = try await titles(page.asOf)
     // Its entries are known by what does not hang on how somebody reached it.
-    let host = request.head.authority.map { "\(request.head.scheme ?? "http")://\($0)" } ?? ""
+    let host = request.head.authority.map { "\(isSecure(request) ? "https" : "http")://\($0)" } ?? ""
     return Answer.text(
-      ChangesPage.feed(try await lately(.now), titles: titles, host: host), type: "application/atom+xml; charset=utf-8")
+      ChangesPage.feed(
+        try await lately(page.asOf), titles: titles, host: host, address: page.address("/changes.atom")),
+      type: "application/atom+xml; charset=utf-8")
+  }
+
+  /// Whether it came over TLS: to here, or to the proxy before, which says so.
+  private func isSecure(_ request: Request) -> Bool {
+    isSecure || HTTPField.Name("X-Forwarded-Proto").flatMap { request.headers[$0] } == "https"
   }
 
   private func titles(_ asOf: AsOf) async throws -> [UUID: String] {
@@ -180,6 +221,7 @@ struct CatalogRoutes: Sendable {
         "\(name) '\(text)' is neither a position nor a time. Write 4711, 2026-03-01 or 2026-03-01T09:30:00Z.",
         field: name)
     }
+    try PageRequest.expect(moment, as: text, field: name)
     return try await sources.position(moment, field: name)
   }
 }

@@ -30,6 +30,9 @@ public struct CatalogService: Sendable {
     /// Bytes that the head of a request may have.
     public var headBytesMax = 32_768
 
+    /// Those of them that may follow: the rest is for requests that end, such as those that ask whether the service lives.
+    public var followersMax: Int { connectionsMax - min(64, connectionsMax / 4) }
+
     /// Whether only this machine reaches it.
     public var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 
@@ -69,10 +72,14 @@ public struct CatalogService: Sendable {
     let metrics = ServiceMetrics()
     router.middlewares.add(Reception(metrics: metrics))
     let routes = Routes(router)
-    CatalogRoutes(sources: sources, snapshots: Snapshots(sources), guardian: guardian, now: now).add(to: routes)
+    CatalogRoutes(
+      sources: sources, snapshots: Snapshots(sources), guardian: guardian, isSecure: configuration.tls != nil, now: now
+    ).add(to: routes)
     AuditRoutes(sources: sources, guardian: guardian).add(to: routes)
-    EventRoutes(sources: sources, appends: appends, feed: feed, guardian: guardian, budget: BodyBudget())
-      .add(to: routes)
+    EventRoutes(
+      sources: sources, appends: appends, feed: feed, guardian: guardian, budget: BodyBudget(),
+      seats: FollowerSeats(max: configuration.followersMax)
+    ).add(to: routes)
     SummaryRoutes(sources: sources, guardian: guardian).add(to: routes)
     WebhookRoutes(webhooks: sources.webhooks, now: now).add(to: routes)
     HealthRoutes(sources: sources, own: metrics).add(to: routes)

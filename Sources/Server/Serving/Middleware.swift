@@ -21,6 +21,9 @@ struct Reception: RouterMiddleware {
     let clock = ContinuousClock()
     let start = clock.now
     metrics.begin()
+    var context = context
+    let trace = Self.trace(of: request) ?? Self.newTrace()
+    context.logger[metadataKey: "trace"] = "\(trace)"
     var response: Response
     do {
       guard request.head.path?.utf8.count ?? 0 <= Self.addressBytesMax else {
@@ -50,7 +53,6 @@ struct Reception: RouterMiddleware {
       metadata: [
         "method": "\(request.method)", "path": "\(request.uri.path)", "route": "\(route)",
         "status": "\(response.status.code)", "ms": "\(took / .milliseconds(1))",
-        "trace": "\(Self.trace(of: request) ?? "")",
       ])
     return response
   }
@@ -66,6 +68,14 @@ struct Reception: RouterMiddleware {
     (HTTPField.Name("Referrer-Policy"), "same-origin"),
     (.vary, "accept"),
   ]
+
+  /// The id of a trace that begins here.
+  private static func newTrace() -> String {
+    (0..<2).map { _ in
+      let half = String(UInt64.random(in: 1 ... .max), radix: 16)
+      return String(repeating: "0", count: 16 - half.count) + half
+    }.joined()
+  }
 
   /// The id of the trace that a request belongs to (W3C Trace Context), where it says so.
   private static func trace(of request: Request) -> String? {

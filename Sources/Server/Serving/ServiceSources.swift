@@ -63,16 +63,20 @@ public struct ServiceSources: Sendable {
     public let checkpoint: @Sendable () async throws -> String?
     /// The proof that the event at a position is in it, as `marketplace audit prove` prints it.
     public let inclusion: @Sendable (Int64) async throws -> String
+    /// The proof that the log of the second size begins with that of the first, as `marketplace audit consistency` prints it.
+    public let consistency: @Sendable (Int64, Int64) async throws -> String
 
     /// A published log.
     public init(
       origin: String, keys: [String], checkpoint: @escaping @Sendable () async throws -> String?,
-      inclusion: @escaping @Sendable (Int64) async throws -> String
+      inclusion: @escaping @Sendable (Int64) async throws -> String,
+      consistency: @escaping @Sendable (Int64, Int64) async throws -> String
     ) {
       self.origin = origin
       self.keys = keys
       self.checkpoint = checkpoint
       self.inclusion = inclusion
+      self.consistency = consistency
     }
   }
 

@@ -72,6 +72,7 @@ struct SummaryRequest {
     // Of the catalog, every workspace is read by whoever reads any.
     workspace = try EventRoutes.named(context)
     let query = moment.query
+    try query.expectOnce("state")
     state = query["state"]
     if let state, !states.contains(state) {
       throw Problem(

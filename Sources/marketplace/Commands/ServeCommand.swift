@@ -128,6 +128,14 @@ struct ServeCommand: AsyncParsableCommand {
           } catch {
             throw Self.told(error)
           }
+        },
+        consistency: { earlier, later in
+          do {
+            let proof = try await proofs.consistency(from: earlier, to: later)
+            return try JSONOutput.text(AuditCommand.Consistency.JSON(proof)) + "\n"
+          } catch {
+            throw Self.told(error)
+          }
         })
     }
     return ServiceSources(

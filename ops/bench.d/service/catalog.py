@@ -108,10 +108,10 @@ class Bench:
             raise RuntimeError(f"{path}: {answer.status}: {body[:300]!r}")
         return body
 
-    def figure(self, name: str, ours, beside, goal: bool = True) -> None:
+    def figure(self, name: str, ours, beside, goal: bool = True, rounds: int = ROUNDS) -> None:
         """The 95th of a hundred times, of each in turn; what is asked differs from time to time."""
         took: dict[str, list[float]] = {"ours": [], "beside": []}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             workspace, model, identity = self.chance.choice(self.names)
             for who, what in (("ours", ours), ("beside", beside)):
                 start = time.perf_counter()
@@ -162,6 +162,11 @@ class Bench:
         last = int(self.sql.run("select max(last_position) from ledger.seal")[0][0])
         self.figure("search in the middle of the history", lambda w, m, i: self.get(f"/models?q={m.split('-')[0]}&as_of={last // 2}"),
                     lambda w, m, i: self.sql.run(f"select name from marketplace.catalog_at({last // 2}) where name ilike '%{m.split('-')[0]}%' limit 25"), goal=False)
+        self.figure("what happened lately", lambda w, m, i: self.get("/changes"),
+                    lambda w, m, i: self.sql.run(f"select * from marketplace.model_history_between({last - 2_000}, {last}) order by recorded_at desc limit 100"))
+        self.figure("every workspace and its freshness", lambda w, m, i: self.get("/workspaces"), lambda w, m, i: self.sql.run("select * from marketplace.workspaces"))
+        self.figure("what differs between a tenth of the history and now", lambda w, m, i: self.get(f"/changes?from={last - last // 10}&to={last}"),
+                    lambda w, m, i: self.sql.run(f"select * from marketplace.catalog_changes({last - last // 10}, {last})"), goal=False, rounds=10)
 
 
 def main() -> int:

@@ -25,6 +25,8 @@ FOLLOWERS, FOLLOWERS_SHORT = 10_000, 500
 EVENTS = 30
 SLOW = 100
 BURST = 2_000
+# Who does not read hurts nobody: an event takes at most twice as long as without them.
+SLOW_RATIO_MIN = 0.5
 
 
 class Follower:
@@ -148,7 +150,7 @@ def main() -> int:
          "goal": None, "met": alive and ended == 0},
         {"name": f"append to event, with {len(slow)} who do not read, beside without", "ours": round(statistics.median(beside), 2),
          "baseline": round(statistics.median(among), 2), "unit": "ms", "ratio": round(statistics.median(among) / statistics.median(beside), 3),
-         "goal": None, "met": None},
+         "goal": SLOW_RATIO_MIN, "met": statistics.median(among) / statistics.median(beside) >= SLOW_RATIO_MIN},
         {"name": "memory of a follower", "ours": round(each), "baseline": 65_536, "unit": "bytes", "ratio": round(65_536 / max(each, 1), 2), "goal": None, "met": None},
     ]
     print(json.dumps({"bench": "followers", "figures": figures}))
