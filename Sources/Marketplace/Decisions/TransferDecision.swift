@@ -1,3 +1,5 @@
+public import Foundation
+
 /// A version that a job has to do something about.
 public struct DueTransfer: Hashable, Sendable {
   /// The model as history knows it.
@@ -88,5 +90,20 @@ extension VersionState {
     if known.data.code != failure.code || known.data.generation != failure.generation { return true }
     if known.data.exportID != failure.exportID { return true }
     return !failure.retriable && now - known.recordedAt >= WorkspaceState.permanentRetryMilliseconds
+  }
+}
+
+extension TransferFailed {
+  /// The id of the event that tells it: the same for everybody who knows the same failure before and meets the same trouble, so
+  /// that of two jobs of which one has lost its lock without noticing the first alone tells it.
+  ///
+  /// - Parameters:
+  ///   - kind: the first part of the name, which tells exports from imports.
+  ///   - known: the newest failure that is known of the same.
+  public func eventID(_ kind: String, in workspace: WorkspaceID, after known: TransferFailure?) -> UUID {
+    NameBasedUUID.make([
+      kind, workspace.text, model, String(version), String(created), String(generation), target ?? "", exportID ?? "",
+      code, known.map { String($0.recordedAt) } ?? "",
+    ])
   }
 }

@@ -77,9 +77,7 @@ struct ExportJob: Sendable {
     guard VersionState.isNews(data, after: due.version.exportFailure, now: context.now()) else { return (item, []) }
     let event = ProposedEvent(
       stream: due.model.id.stream, expectedVersion: nil,
-      id: NameBasedUUID.make([
-        "export failed", workspace.id.text, due.model.id.text, String(due.version.number), context.run.uuidString,
-      ]), event: .exportFailed(data))
+      id: data.eventID("export failed", in: workspace.id, after: due.version.exportFailure), event: .exportFailed(data))
     return (item, try await append([event], history))
   }
 

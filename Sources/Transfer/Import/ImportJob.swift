@@ -84,10 +84,7 @@ struct ImportJob: Sendable {
     guard VersionState.isNews(data, after: known?.failure, now: context.now()) else { return (item, []) }
     let event = ProposedEvent(
       stream: due.model.id.stream, expectedVersion: nil,
-      id: NameBasedUUID.make([
-        "import failed", state.workspace.text, due.model.id.text, String(due.version.number), target.id,
-        context.run.uuidString,
-      ]), event: .importFailed(data))
+      id: data.eventID("import failed", in: state.workspace, after: known?.failure), event: .importFailed(data))
     return (item, try await append(event, cause: nil))
   }
 
