@@ -69,6 +69,15 @@ struct BoundTests {
     #expect(found.map(\.model) == all.map(\.model) && found.map(\.fields) == all.map(\.fields) && all.count > 1)
     #expect(found.map { $0.events.last } == all.map { $0.events.last } && found.allSatisfy { $0.events.count <= 1 })
 
+    for earlier in [0, last / 2, last - 1] {
+      let lately = try await catalog.recent(after: earlier, limit: Int(last))
+      let wanted = try await catalog.recent(after: earlier, through: last)
+      let (ours, theirs) = (Set(lately.map(\.line)), Set(wanted.map(\.line)))
+      #expect(ours == theirs, "\(ours.subtracting(theirs).prefix(3)) \(theirs.subtracting(ours).prefix(3))")
+      #expect(lately.map(\.line.sequence) == wanted.map(\.line.sequence), "\(earlier)")
+      #expect(!wanted.isEmpty)
+    }
+
     let risk = try #require(try await catalog.models(named: "dev01.readmission-risk", asOf: .now).first)
     let history = try await catalog.history(of: risk.model, in: risk.workspace)
     let whole = try await catalog.lately(of: risk.model, in: risk.workspace, rowsMax: 10_000)

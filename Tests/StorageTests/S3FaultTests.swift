@@ -241,7 +241,8 @@ struct S3FaultTests {
       await upload.abandon()
       #expect(try await storage.unfinishedUploads(below: StorageKey(["exports"])).isEmpty)
       #expect(try await storage.size(of: key) == nil)
-      #expect(proxy.requests.count { $0.method == .DELETE } == 1)
+      // Where the server is slow it is asked again.
+      #expect(proxy.requests.contains { $0.method == .DELETE })
     }
   }
 

@@ -210,6 +210,10 @@ struct CatalogRoutes: Sendable {
 
   private func lately(_ asOf: AsOf) async throws -> [RecentChange] {
     let last = try await sources.position(asOf)
+    if asOf == .now {
+      return try await sources.catalog.recent(
+        after: max(0, last - ChangesPage.recentPositions), limit: Int(ChangesPage.recentPositions))
+    }
     return try await sources.catalog.recent(after: max(0, last - ChangesPage.recentPositions), through: last)
   }
 

@@ -48,7 +48,8 @@ def main() -> int:
     service.start()
     followed = across_kills(service, token, KILLS_SHORT if options.short else KILLS, random.Random(options.seed))
     settings, report = service.folder / "schemathesis.toml", service.folder / "report.json"
-    settings.write_text(f'[checks.positive_data_acceptance]\nexpected-statuses = {json.dumps(EXPECTED)}\n'
+    settings.write_text(f'hooks = {json.dumps(str(Path(__file__).with_name("hooks.py")))}\n'
+                        f'[checks.positive_data_acceptance]\nexpected-statuses = {json.dumps(EXPECTED)}\n'
                         f'[auth.openapi.token]\nbearer = "{token}"\n')
     done = subprocess.run(
         [options.schemathesis, "--config-file", str(settings), "run", f"{service.url}/openapi.yaml", "--checks", "all",
