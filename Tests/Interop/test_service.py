@@ -158,22 +158,21 @@ def test_it_seals_and_publishes_what_nobody_else_does(service, theatre, tmp_path
     assert any(token["name"] == "published" and token["principal"] == "a" for token in listed), listed
     last = json.loads(theatre.program.run("status", "--output", "json").stdout)["events"]
     service.until(lambda: published() >= last)
-    status, text = service.get(f"/v1/audit/consistency/{earlier}/{published()}")
-    assert status == 200, text
-    grown = tmp_path / "grown.json"
-    grown.write_text(text)
-    done = subprocess.run(
-        [theatre.program.marketplace.python, "-B", str(VERIFY), str(grown), service.key], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0 and f"begins with that of {earlier}" in done.stdout, done.stdout + done.stderr
-    status, text = service.get(f"/v1/audit/proofs/{last}")
-    assert status == 200, text
-    proof = tmp_path / "proof.json"
-    proof.write_text(text)
-    done = subprocess.run(
-        [theatre.program.marketplace.python, "-B", str(VERIFY), str(proof), service.key], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0 and f"position {last} of the log" in done.stdout, done.stdout + done.stderr
+
+    def verified(path: str) -> str:
+        """What verify.py says of a proof."""
+        status, text = service.get(path)
+        assert status == 200, text
+        proof = tmp_path / "proof.json"
+        proof.write_text(text)
+        done = subprocess.run(
+            [theatre.program.marketplace.python, "-B", str(VERIFY), str(proof), service.key], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert f"begins with that of {earlier}" in verified(f"/v1/audit/consistency/{earlier}/{published()}")
+    assert f"position {last} of the log" in verified(f"/v1/audit/proofs/{last}")
     metrics = service.get("/metrics")[1]
     assert "marketplace_log_integrity 1\n" in metrics and "marketplace_log_sealing 1\n" in metrics
 
