@@ -51,7 +51,7 @@ public struct LogPublisher: Sendable {
   ///   `.published` or `.away` when that is damaged or not there, with `.unsigned` when tiles that nobody has signed are in
   ///   the way; `LedgerError`, `PostgresError`, `StorageError`.
   public func publish(anew: Bool = false, putsAside: Bool = false) async throws -> Outcome {
-    try await locks.alone {
+    try await locks.alone { lock in
       let head = try await log.newest()
       let known = try await newest(head)
       if !anew { try await refuseLess(than: known) }
@@ -60,7 +60,9 @@ public struct LogPublisher: Sendable {
       let last = try await ledger.seal().last
       guard last > known.size else {
         // Whoever published it may have died before it became the newest.
-        if let note = try await log.checkpoint(of: known.size) { try await log.put(note, of: known.size) }
+        if let note = try await log.checkpoint(of: known.size) {
+          try await log.put(note, of: known.size, holding: lock)
+        }
         try await ledger.notePublication(of: policy.origin, size: known.size)
         return Outcome(checkpoint: known, added: 0, aside: aside)
       }
@@ -78,7 +80,7 @@ public struct LogPublisher: Sendable {
       let checkpoint = Checkpoint(
         origin: policy.origin, size: last, root: growth.frontier.root,
         sealedAt: try await ledger.sealTime(of: last)?.rfc3339)
-      try await log.put(try signed(checkpoint), of: last)
+      try await log.put(try signed(checkpoint), of: last, holding: lock)
       try await ledger.notePublication(of: policy.origin, size: last)
       return Outcome(checkpoint: checkpoint, added: last - known.size, aside: aside)
     }

@@ -55,7 +55,7 @@ public struct LogRecovery: Sendable {
           + (report.findings.first?.message ?? "It has \(report.entries) events, its checkpoint \(checkpoint.size)."))
     }
     let newest = report.newest ?? checkpoint
-    return try await locks.alone {
+    return try await locks.alone { _ in
       let before = try await ledger.lastPosition()
       try await compare(export, upTo: min(before, checkpoint.size))
       var (last, workspaces) = (before, Set<String>())

@@ -304,7 +304,7 @@ public struct LogVerification: Sendable {
     let note = try await log.newest()
     let size = note.flatMap { try? Checkpoint(text: $0.text) }?.size ?? 0
     guard let locks, size < largest ?? 0 else { return note }
-    return try await locks.alone { try await log.newest() }
+    return try await locks.alone { _ in try await log.newest() }
   }
 
   /// Witnesses come after the log, so the newest checkpoint may lack them; some checkpoint must have them.

@@ -173,8 +173,11 @@ public struct PublishedLog: Sendable {
 
   /// Publishes a checkpoint under its size, and as the newest if none is larger.
   ///
-  /// - Throws: ``AuditError`` with `.forked` when one of that size was published with another root.
-  func put(_ note: SignedNote, of size: Int64) async throws {
+  /// - Parameter lock: of whoever publishes: what is done is done while it is held.
+  /// - Throws: ``AuditError`` with `.forked` when one of that size was published with another root; `PostgresError` when the
+  ///   lock is lost.
+  func put(_ note: SignedNote, of size: Int64, holding lock: PublicationLock) async throws {
+    try await lock.confirm()
     let key = try key("\(Self.checkpoints)/\(size)")
     if try await !storage.putIfAbsent(note.encoded, at: key) {
       guard let known = try await checkpoint(of: size), known.text.utf8.elementsEqual(note.text.utf8) else {
@@ -182,6 +185,8 @@ public struct PublishedLog: Sendable {
       }
     }
     if let newest = try await newest(), let known = try? Checkpoint(text: newest.text), known.size >= size { return }
+    // Somebody who had it since may have replaced the newest by a larger one.
+    try await lock.confirm()
     let upload = try await storage.upload(to: try self.key(Self.head))
     do {
       try await upload.write(note.encoded)

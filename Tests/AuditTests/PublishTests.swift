@@ -2,6 +2,7 @@ import Foundation
 import Ledger
 import Postgres
 import Storage
+import Synchronization
 import Testing
 import Transparency
 
@@ -98,6 +99,43 @@ struct PublishTests {
       try await test.append(5)
       #expect(try await test.publish().added == 305)
       #expect(try await test.verify().findings == [])
+    }
+  }
+
+  @Test("whoever lost the lock replaces nothing: somebody else may have published more since")
+  func lockLost() async throws {
+    try await AuditedLedger.with { test in
+      try await test.append(300)
+      try await test.publish()
+      let before = try #require(try await test.log.newest())
+      try await test.append(5)
+      try await test.publish()
+      let later = try #require(try await test.log.newest())
+      try await PostgresPublicationLocks(test.pool).alone { lock in
+        try await lock.confirm()
+        try await test.pool.withSession { session in
+          _ = try session.query(
+            """
+            SELECT pg_terminate_backend(pid, 10000) FROM pg_locks
+            WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """)
+        }
+        await #expect(throws: PostgresError.self) { try await lock.confirm() }
+      }
+      let head = test.folder.appending(path: PublishedLog.folder).appending(path: "checkpoint")
+      try Data(before.encoded).write(to: head)
+      let asked = Mutex(0)
+      let lost = PublicationLock {
+        let times = asked.withLock { asked in
+          asked += 1
+          return asked
+        }
+        guard times < 2 else { throw PostgresError(.connectionLost, "the lock is lost") }
+      }
+      await #expect(throws: PostgresError.self) { try await test.log.put(later, of: 305, holding: lost) }
+      #expect(try await test.log.newest()?.text == before.text)
+      try await test.publish()
+      #expect(try await test.log.newest()?.text == later.text)
     }
   }
 

@@ -12,11 +12,19 @@ struct BoundTests {
   @Test("so many follow and no more, and a seat that is given back is taken again")
   func seats() {
     let seats = FollowerSeats(max: 2)
-    var taken = [seats.take(), seats.take()]
-    #expect(taken.allSatisfy { $0 != nil } && seats.take() == nil)
+    var taken = [seats.take(for: "a"), seats.take(for: "a")]
+    #expect(taken.allSatisfy { $0 != nil } && seats.take(for: "b") == nil)
     taken.removeLast()
-    taken.append(seats.take())
-    #expect(taken.allSatisfy { $0 != nil } && seats.take() == nil)
+    taken.append(seats.take(for: "b"))
+    #expect(taken.allSatisfy { $0 != nil } && seats.take(for: "a") == nil)
+    // One alone leaves some to those who have fewer.
+    let many = FollowerSeats(max: 40)
+    taken = (0..<36).map { _ in many.take(for: "greedy") }
+    #expect(taken.allSatisfy { $0 != nil } && many.take(for: "greedy") == nil)
+    taken += (0..<4).map { _ in many.take(for: "kiosk") }
+    #expect(taken.allSatisfy { $0 != nil } && many.take(for: "other") == nil)
+    taken.removeFirst(5)
+    #expect(many.take(for: "greedy") != nil)
     var configuration = CatalogService.Configuration()
     #expect(configuration.followersMax == configuration.connectionsMax - 64)
     configuration.connectionsMax = 8

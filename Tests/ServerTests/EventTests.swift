@@ -115,6 +115,18 @@ struct EventTests {
         let reply = try await send(other, "Idempotency-Key", "night-1")
         #expect(try reply.status == 409 && reply.json()["code"] as? String == "idempotency_key_reused")
       }
+      // At once, and each with another number of events: one of them is the key's.
+      let replies = try await withThrowingTaskGroup(of: TestService.Reply.self) { group in
+        for sent in [nameless, batch, longer] {
+          group.addTask {
+            var fields = token.json
+            fields[try #require(HTTPField.Name("Idempotency-Key"))] = "night-4"
+            return try await get.send(.post, path, fields, sent)
+          }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(replies.map(\.status).sorted() == [201, 409, 409])
       let changed = batch.replacing("1}", with: "2}")
       #expect(
         try await send(changed, "Idempotency-Key", "night-1").json()["code"] as? String == "same_id_other_content")

@@ -34,17 +34,18 @@ extension EventRoutes {
     var sent = try Self.events(in: bytes, workspace: workspace) { place in
       key.map { Self.id($0, at: place, in: workspace, for: principal) }
     }
-    if let key { try await expect(key, makesIDsOf: sent.events, in: workspace, for: principal) }
     try Self.expect(request, &sent)
     // Whether something is in a workspace that is not reached is nobody's business either.
     for event in sent.events { if let cause = event.cause { try context.caller.reach(cause.workspace) } }
     let receipt: GroupCommit.Receipt
-    do {
-      receipt = try await appends.append(sent.events, to: workspace, run: sent.run, as: principal)
-    } catch is GroupCommit.Full {
-      throw RequestBody.busy
-    } catch let error as LedgerError {
-      throw Problem(appending: error, isOne: sent.isOne)
+    if let key {
+      let first = Self.id(key, at: 0, in: workspace, for: principal)
+      receipt = try await keys.pass(first.uuidString) { [sent] in
+        try await expect(key, makesIDsOf: sent.events, in: workspace, for: principal)
+        return try await append(sent, to: workspace, as: principal)
+      }
+    } else {
+      receipt = try await append(sent, to: workspace, as: principal)
     }
     let isNew = receipt.isNew.contains(true)
     var response = try Answer.json(
@@ -56,6 +57,18 @@ extension EventRoutes {
         }), status: isNew ? .created : .ok)
     if sent.isOne { response.headers[.location] = "/events/\(workspace)/\(receipt.sequences[0])" }
     return response
+  }
+
+  private func append(
+    _ sent: SentEvents, to workspace: String, as principal: String
+  ) async throws -> GroupCommit.Receipt {
+    do {
+      return try await appends.append(sent.events, to: workspace, run: sent.run, as: principal)
+    } catch is GroupCommit.Full {
+      throw RequestBody.busy
+    } catch let error as LedgerError {
+      throw Problem(appending: error, isOne: sent.isOne)
+    }
   }
 
   private static func events(

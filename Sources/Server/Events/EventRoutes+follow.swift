@@ -29,9 +29,9 @@ extension EventRoutes {
   }
 
   func follow(_ request: Request, after start: Int64, _ wanted: Wanted, _ form: EventForms) throws -> Response {
-    guard let seat = seats.take() else {
+    guard let seat = seats.take(for: wanted.caller?.principal ?? "") else {
       throw Problem(
-        .serviceUnavailable, "too_many_followers", "\(seats.max) follow already, and no more can. Try again later.",
+        .serviceUnavailable, "too_many_followers", "As many follow already as can, of \(seats.max). Try again later.",
         headers: [.retryAfter: "30"])
     }
     let (feed, guardian) = (feed, guardian)

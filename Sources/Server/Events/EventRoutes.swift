@@ -19,6 +19,8 @@ struct EventRoutes: Sendable {
   let guardian: Guardian
   let budget: BodyBudget
   let seats: FollowerSeats
+  /// Requests with the same Idempotency-Key go one after the other.
+  let keys = NamedTurns()
 
   func add(to routes: Routes) {
     let reading = Authorization(scope: .readEvents, guardian: guardian)

@@ -48,3 +48,21 @@ actor Turnstile {
     waiting.remove(at: place).continuation.resume(throwing: CancellationError())
   }
 }
+
+/// Of what bears the same name one goes on at a time; others wait in their order.
+actor NamedTurns {
+  private var turnstiles: [String: (turnstile: Turnstile, users: Int)] = [:]
+
+  /// Does something once it is its turn.
+  ///
+  /// - Throws: `CancellationError` while it waits; what `body` throws.
+  func pass<Result: Sendable>(_ name: String, _ body: @Sendable () async throws -> Result) async throws -> Result {
+    let (turnstile, users) = turnstiles[name] ?? (Turnstile(max: 1), 0)
+    turnstiles[name] = (turnstile, users + 1)
+    defer {
+      let left = turnstiles[name].map { $0.users - 1 } ?? 0
+      turnstiles[name] = left == 0 ? nil : (turnstile, left)
+    }
+    return try await turnstile.pass(body)
+  }
+}
