@@ -1,6 +1,11 @@
 import Foundation
+import Ledger
+import Marketplace
+import Postgres
 import TestSupport
 import Testing
+
+@testable import Transfer
 
 @Suite("The jobs' commands, as processes")
 struct JobProgramTests {
@@ -94,6 +99,33 @@ struct JobProgramTests {
     let exports = try await world.run("events", "read", "dev01", "--type", "ModelExported", "--type", "ModelImported")
     #expect(exports.output.split(separator: "\n").count == 6)
     #expect(try await world.run("check").status == 0)
+  }
+
+  @Test(
+    "what another run holds is passed over and told, with 6; once it is free it is done",
+    .enabled(if: MLflowServers.three != nil))
+  func held() async throws {
+    let world = try await CommandWorld.make()
+    let source = try await MLflowServers.freshWorkspace("dev")
+    for name in ["free", "held"] { try await CommandWorld.promote(name, in: source) }
+    try world.configure([CommandWorld.line("dev01", mlflowWorkspace: source)])
+    #expect(try await world.run("observe").status == 0)
+    let pool = world.database.pool(connectionsMax: 2)
+    let lease = try await pool.lease()
+    let state = try await History(ledger: Ledger(pool), run: UUID()).load(WorkspaceID("dev01"))
+    let held = try #require(state.models.values.first { $0.name == "held" })
+    let key = ModelLocks.key(held.id.stream)
+    try await lease.withSession { session in _ = try session.query("SELECT pg_advisory_lock($1)", [key]) }
+    let outcome = try await world.run("export", "--output", "json")
+    #expect(outcome.status == 6)
+    let items = (try outcome.json()["workspaces"] as? [[String: Any]])?.first?["items"] as? [[String: Any]] ?? []
+    let actions = items.map { "\($0["model"] ?? "") \($0["action"] ?? "")" }
+    #expect(Set(actions) == ["free exported", "held busy"])
+    await lease.release()
+    await pool.close()
+    #expect(try await world.run("export").status == 0)
+    let exports = try await world.run("events", "read", "dev01", "--type", "ModelExported")
+    #expect(exports.output.split(separator: "\n").count == 2)
   }
 
   @Test("a deadline that has passed begins nothing, says so and ends with 3; a later run does the work")

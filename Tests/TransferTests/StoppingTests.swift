@@ -13,7 +13,7 @@ struct StoppingTests {
   func left() async throws {
     var world = try await TestWorld.make("dev01", "dev02")
     for name in ["a", "b", "c"] { try await world.source().register(name, stage: "Production") }
-    try await world.source("dev02").register("d", stage: "Production")
+    for name in ["d", "e", "f"] { try await world.source("dev02").register(name, stage: "Production") }
 
     // One thing after the other, and asked to end as soon as the first file is copied.
     let sign = StopSign()
@@ -23,17 +23,19 @@ struct StoppingTests {
       $0.workspacesConcurrent = 1
       $0.modelsConcurrent = 1
     }
-    #expect(first.workspaces.map { $0.trouble?.code } == [nil, "not_begun"])
+    // Which one it begins with is a matter of chance.
+    let begun = try #require(first.workspaces.first { $0.trouble == nil })
+    #expect(first.workspaces.compactMap { $0.trouble?.code } == ["not_begun"])
     #expect(first.count(.exported) == 1)
     let left = first.items.filter { $0.action == .left }.map(\.model).sorted()
     #expect(left.count >= 2)
-    #expect(try await world.violations(of: "dev01").isEmpty)
+    #expect(try await world.violations(of: begun.workspace.text).isEmpty)
 
     world.isStopping = { false }
     let second = try await world.sync()
     #expect(second.isClean)
     #expect(second.count(.left) == 0)
-    for name in ["dev01.a", "dev01.b", "dev01.c", "dev02.d"] {
+    for name in ["dev01.a", "dev01.b", "dev01.c", "dev02.d", "dev02.e", "dev02.f"] {
       #expect(try await world.promotion(name) == .init(staged: [1], alias: 1))
     }
     #expect(try await world.count(.modelExported) == 3)

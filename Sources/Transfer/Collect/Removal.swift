@@ -46,6 +46,9 @@ struct Removal: Sendable {
     let fate = fates.fate(of: place, claim: claim, in: context.storage)
     guard fate != .kept(.unknown) else { return .changed }
     if let upload = candidate.upload {
+      // Somebody may have gone on with it since.
+      let now = folder.uploads.first { $0.key == upload.key && $0.id == upload.id }
+      guard now ?? upload == upload else { return .changed }
       for lock in locks { try await lock.prove() }
       try await context.storage.discard(upload)
       return .collected
@@ -63,7 +66,13 @@ struct Removal: Sendable {
   private func look() async throws -> StoredFolder {
     var folder = StoredFolder(place)
     for try await page in context.storage.inventory(below: place.key) {
-      for case .file(let file) in page { folder.take(file) }
+      for entry in page {
+        switch entry {
+        case .file(let file): folder.take(file)
+        case .unfinished(let upload): folder.take(upload)
+        case .foreign: break
+        }
+      }
     }
     return folder
   }

@@ -30,8 +30,11 @@ struct ExportJob: Sendable {
         id: NameBasedUUID.make(["described", exported.exportID]), event: .modelDescribed(described))
       let isKnown = described.saysTheSame(as: due.version.described)
       let (sequences, refusal) = try await append(export, isKnown ? nil : description, history)
-      let item = Item(
-        .exported, model: due.model.name, version: due.version.number, bytes: exported.bytes, trouble: refusal)
+      // Nothing appended: another run has done the same work, and tells of it.
+      let item =
+        sequences.isEmpty
+        ? Item(.busy, model: due.model.name, version: due.version.number)
+        : Item(.exported, model: due.model.name, version: due.version.number, bytes: exported.bytes, trouble: refusal)
       return (item, sequences)
     } catch {
       let trouble = try Trouble(error)

@@ -29,6 +29,10 @@ struct ImportJob: Sendable {
       let cause = EventReference(workspace: state.workspace.text, sequence: export.sequence)
       let sequences = try await append(event, cause: cause)
       try await notes(due).forget(export.data)
+      // Nothing appended: another run has done the same work, and tells of it.
+      guard !sequences.isEmpty else {
+        return (Item(.busy, model: due.model.name, version: due.version.number), [])
+      }
       let item = Item(
         .imported, model: due.model.name, version: due.version.number, marketplaceName: name.text,
         bytes: export.data.bytes)

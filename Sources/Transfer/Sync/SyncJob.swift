@@ -59,8 +59,9 @@ public struct SyncJob: Sendable {
         }
       }
       let names = NameRegister(context: context)
-      let outcomes = try await concurrently(workspaces, limit: context.options.workspacesConcurrent) {
-        [self, reading] workspace in
+      let outcomes = try await concurrently(
+        workspaces, limit: context.options.workspacesConcurrent, startingAt: context.place
+      ) { [self, reading] workspace in
         try await contained(workspace.id) {
           try await WorkspaceJob(
             context: context, workspace: workspace, target: target, reading: reading, steps: steps, locks: locks,

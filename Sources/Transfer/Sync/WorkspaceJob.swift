@@ -148,7 +148,9 @@ struct WorkspaceJob: Sendable {
         models.append([one])
       }
     }
-    return try await concurrently(models, limit: context.options.modelsConcurrent) { versions in
+    return try await concurrently(
+      models, limit: context.options.modelsConcurrent, startingAt: context.place
+    ) { versions in
       var results: [(Item, [Int64])?] = []
       for version in versions { results.append(try await work(version)) }
       return results

@@ -2,14 +2,18 @@ import Synchronization
 
 /// Works on many things side by side, never more than `limit` at once, and gives the results in the order of the
 /// things. The first error ends it: what is running is cancelled.
+///
+/// - Parameter start: which is begun with, counted from any number on; those before it come last.
 func concurrently<Element: Sendable, Result: Sendable>(
-  _ elements: [Element], limit: Int, _ work: @escaping @Sendable (Element) async throws -> Result
+  _ elements: [Element], limit: Int, startingAt start: Int = 0,
+  _ work: @escaping @Sendable (Element) async throws -> Result
 ) async throws -> [Result] {
   try await withThrowingTaskGroup(of: (Int, Result).self) { group in
     var results: [Int: Result] = [:]
-    for (index, element) in elements.enumerated() {
-      if index >= max(1, limit), let (done, result) = try await group.next() { results[done] = result }
-      group.addTask { (index, try await work(element)) }
+    for turn in elements.indices {
+      if turn >= max(1, limit), let (done, result) = try await group.next() { results[done] = result }
+      let index = (start % elements.count + turn) % elements.count
+      group.addTask { [element = elements[index]] in (index, try await work(element)) }
     }
     for try await (done, result) in group { results[done] = result }
     return elements.indices.compactMap { results[$0] }

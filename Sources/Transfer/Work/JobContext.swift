@@ -64,6 +64,13 @@ public struct JobContext: Sendable {
     self.pause = pause
   }
 
+  /// Where in a list this run begins, to be taken as a remainder: several that start together begin in different places and
+  /// do not crowd, and nothing is always the last before a deadline.
+  var place: Int {
+    let id = run.uuid
+    return [id.12, id.13, id.14, id.15].reduce(0) { $0 << 8 | Int($1) }
+  }
+
   /// The same, but for a ledger that takes events only while `lock` is held.
   func holding(_ lock: HeldLock) -> JobContext {
     var context = self

@@ -102,7 +102,7 @@ actor ModelLocks {
   }
 
   /// A lock's number: the first eight bytes of the name's id.
-  private static func key(_ name: String) -> Int64 {
+  static func key(_ name: String) -> Int64 {
     withUnsafeBytes(of: NameBasedUUID.make(["lock", name]).uuid) { $0.loadUnaligned(as: Int64.self) }
   }
 }
