@@ -71,6 +71,36 @@ struct LyingFilesTests {
     }
   }
 
+  @Test("a body that drips is given up, though each of its bytes comes in time")
+  func drippingBody() async throws {
+    try await ScriptedServer.with { _, _ in
+      ScriptedAnswer(body: Array(repeating: 7, count: 20_000), ending: .endless)
+    } _: { server in
+      let registry = try MLflowRegistry.at(server) {
+        // Whatever comes over loopback is slower than that.
+        $0.policy.paceBytesPerSecond = 1e15
+        $0.policy.paceTime = .milliseconds(20)
+      }
+      let error = await registryError {
+        try await bytes(of: ArtifactFile(path: "f", size: 1 << 40), at: location, in: registry)
+      }
+      #expect(error?.code == .incompleteBody && error?.retriable == true)
+      #expect(error?.message.contains("bytes a second came") == true)
+    }
+  }
+
+  @Test("what is too slow is judged by what was waited for, time after time")
+  func pace() {
+    var policy = HTTPPolicy()
+    (policy.paceBytesPerSecond, policy.paceTime) = (1_000, .seconds(60))
+    var pace = Pace(policy)
+    let came: [(Int, Duration)] = [
+      (1, .seconds(59)), (1, .seconds(1)), (0, .seconds(59)), (60_000, .seconds(1)), (300_000, .seconds(299)),
+      (1, .seconds(299)),
+    ]
+    #expect(came.map { pace.keepsUp($0, after: $1) } == [true, false, true, true, true, false])
+  }
+
   @Test("a download is tried again until its first byte")
   func retriedDownload() async throws {
     try await ScriptedServer.with { _, number in

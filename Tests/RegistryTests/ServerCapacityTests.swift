@@ -45,6 +45,41 @@ struct ServerCapacityTests {
     #expect(most.peak == 3)
   }
 
+  @Test("a server that asks for a pause gets it from everybody who asks it")
+  func pause() async throws {
+    let capacity = ServerCapacity(requestsMax: 6)
+    let pauses = RecordedPauses()
+    try await ScriptedServer.with { _, number in
+      number == 1 ? .json("{}", status: .tooManyRequests, headers: [("retry-after", "7")]) : .json("{}")
+    } _: { server in
+      let told = try MLflowRegistry.at(server, pauses: pauses) { $0.capacity = capacity }
+      #expect(try await told.registeredModels().isEmpty)
+      #expect(pauses.all.count == 1)
+      // The clock of the test stands still.
+      let other = try MLflowRegistry.at(server, pauses: pauses) { $0.capacity = capacity }
+      #expect(try await other.registeredModels().isEmpty)
+      #expect(pauses.all.count == 2 && pauses.all.allSatisfy { $0 >= .seconds(7) && $0 < .seconds(8) })
+    }
+    #expect(capacity.pause(at: 7) == nil)
+    #expect(capacity.pause(at: 5) == .seconds(2))
+  }
+
+  @Test("as many connections are made as requests are let through", .timeLimit(.minutes(1)))
+  func connections() async throws {
+    let requests = 3 * HTTPPolicy().concurrentRequestsMax
+    try await ScriptedServer.with { _, _ in
+      ScriptedAnswer(ending: .silent)
+    } _: { server in
+      let registry = try MLflowRegistry.at(server) { $0.capacity = ServerCapacity(requestsMax: requests) }
+      await withTaskGroup(of: Void.self) { group in
+        for _ in 0..<requests { group.addTask { _ = try? await registry.registeredModels() } }
+        while server.requests.count < requests, !Task.isCancelled { await Task.yield() }
+        group.cancelAll()
+      }
+      #expect(server.requests.count == requests)
+    }
+  }
+
   /// How many were inside at a time. The first to come stay until as many as awaited are inside, so that chance cannot
   /// lead them through one by one.
   private final class Most: Sendable {

@@ -246,8 +246,10 @@ struct RangedDownload: Sendable {
     var iterator = body.makeAsyncIterator()
     var piece: [UInt8] = []
     var received: Int64 = 0
+    var pace = Pace(policy)
     while true {
       let buffer: ByteBuffer?
+      let asked = ContinuousClock.now
       do {
         buffer = try await iterator.next()
       } catch {
@@ -258,6 +260,11 @@ struct RangedDownload: Sendable {
       guard let buffer else { break }
       received += Int64(buffer.readableBytes)
       guard .now() < deadline else { throw incomplete(received: received, stated: nil, why: "it took too long") }
+      guard pace.keepsUp(buffer.readableBytes, after: .now - asked) else {
+        throw incomplete(
+          received: received, stated: nil,
+          why: "fewer than \(Int(policy.paceBytesPerSecond)) bytes a second came over \(policy.paceTime)")
+      }
       if piece.isEmpty { piece.reserveCapacity(Self.chunkBytes) }
       piece.append(contentsOf: buffer.readableBytesView)
       guard piece.count >= Self.chunkBytes else { continue }

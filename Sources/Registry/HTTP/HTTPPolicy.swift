@@ -11,6 +11,11 @@ public struct HTTPPolicy: Sendable, Hashable {
   public var callTimeout: Duration = .seconds(120)
   /// Time for one attempt of a download or an upload as a whole.
   public var transferTimeout: Duration = .seconds(6 * 3600)
+  /// The fewest bytes a second that a file may come with, over ``paceTime``: one that drips would otherwise keep us for as
+  /// long as ``transferTimeout``.
+  public var paceBytesPerSecond = 1_000.0
+  /// The time that is waited for a file's bytes before it is judged how many came.
+  public var paceTime: Duration = .seconds(60)
   /// How often a call is tried at most, the first time included.
   public var attemptsMax = 5
   /// How often a call that timed out is tried at most, the first time included.

@@ -20,6 +20,7 @@ extension HTTPTransport {
 
   private func open(_ call: HTTPCall, adding headers: RangedDownload.Headers) async throws -> HTTPClientResponse {
     try await repeating { () async throws -> HTTPClientResponse in
+      try await self.waitWhereAsked()
       var request = try await self.request(for: call)
       for (name, value) in headers { request.headers.add(name: name, value: value) }
       let response = try await self.send(request, for: call, within: self.policy.callTimeout)

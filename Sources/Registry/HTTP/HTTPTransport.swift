@@ -15,6 +15,8 @@ struct HTTPCall: Sendable {
   var body: [UInt8]?
   /// Whether doing it twice is as good as once.
   var idempotent: Bool
+  /// Whether the server moves bytes before it answers, which takes as long as a transfer may.
+  var isTransfer = false
 }
 
 /// Sends calls: the one place where time-outs, retries, bounds and credentials are applied.
@@ -52,7 +54,8 @@ final class HTTPTransport: Sendable {
     settings.httpVersion = .http1Only
     settings.connectionPool = .init(
       idleTimeout: Self.idleConnectionTimeout,
-      concurrentHTTP1ConnectionsPerHostSoftLimit: max(1, policy.concurrentRequestsMax))
+      // As many as have a slot: whoever has one and found no connection would soon be told that there is none.
+      concurrentHTTP1ConnectionsPerHostSoftLimit: max(1, capacity.requestsMax))
     // Retries are this policy's business; the client's own would hide a refused connection until its
     // time-out.
     settings.connectionPool.retryConnectionEstablishment = false
@@ -79,14 +82,17 @@ final class HTTPTransport: Sendable {
   func answer(to call: HTTPCall) async throws -> [UInt8] {
     try await repeating {
       try await self.capacity.withSlot {
-        try await withTimeout(self.policy.callTimeout) { [self] in
+        try await self.waitWhereAsked()
+        return try await withTimeout(self.time(of: call)) { [self] in
           try await self.attempt(call)
         } onTimeout: {
-          self.failure(.timedOut, "no whole answer within \(self.policy.callTimeout)", call)
+          self.failure(.timedOut, "no whole answer within \(self.time(of: call))", call)
         }
       }
     }
   }
+
+  private func time(of call: HTTPCall) -> Duration { call.isTransfer ? policy.transferTimeout : policy.callTimeout }
 
   private func attempt(_ call: HTTPCall) async throws -> [UInt8] {
     var request = try await request(for: call)
@@ -94,7 +100,7 @@ final class HTTPTransport: Sendable {
       request.headers.add(name: "content-type", value: "application/json")
       request.body = .bytes(ByteBuffer(bytes: body))
     }
-    let response = try await send(request, for: call, within: policy.callTimeout)
+    let response = try await send(request, for: call, within: time(of: call))
     try await check(response, call)
     do {
       return try await collect(response.body, upTo: policy.answerBytesMax, call)
@@ -114,6 +120,7 @@ final class HTTPTransport: Sendable {
   ) async throws where Body.Element == [UInt8] {
     try await repeating {
       try await self.capacity.withSlot {
+        try await self.waitWhereAsked()
         let source = UploadSource(base: try await body(), length: length)
         var request = try await self.request(for: call)
         request.headers.add(name: "content-type", value: "application/octet-stream")
@@ -132,6 +139,12 @@ final class HTTPTransport: Sendable {
   }
 
   // MARK: One attempt
+
+  /// Waits as long as the server asked anybody to. A little longer each, so that they do not all come at once.
+  func waitWhereAsked() async throws {
+    guard let pause = capacity.pause(at: effects.now()) else { return }
+    try await effects.sleep(pause + policy.backoffFirst * effects.random())
+  }
 
   func request(for call: HTTPCall) async throws -> HTTPClientRequest {
     var request = HTTPClientRequest(url: shownURL(call))
@@ -245,7 +258,8 @@ final class HTTPTransport: Sendable {
             error.advice = "The server asks to wait \(retryAfter)."
             throw error
           }
-          try await effects.sleep(retryAfter)
+          // It is waited for before the next attempt, and by all others.
+          capacity.wait(until: effects.now() + retryAfter / .seconds(1))
         } else {
           try await effects.sleep(
             RetryRule.backoff(afterAttempt: attempt, policy: policy, random: effects.random()))

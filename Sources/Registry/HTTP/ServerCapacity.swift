@@ -19,9 +19,12 @@ public final class ServerCapacity: Sendable {
     var waiting: [(id: UInt64, continuation: CheckedContinuation<Void, any Error>)] = []
     var nextID: UInt64 = 0
     var cancelled: Set<UInt64> = []
+    /// Before this time the server wants nothing, in seconds since 1970.
+    var askedToWaitUntil = 0.0
   }
 
-  private let requestsMax: Int
+  /// Requests it gets at a time at most.
+  let requestsMax: Int
   private let state: Mutex<State>
 
   /// A server that gets at most so many requests at a time.
@@ -60,6 +63,17 @@ public final class ServerCapacity: Sendable {
       state.goodAnswers = 0
       state.reductions += 1
     }
+  }
+
+  /// The server asked to be left alone until a time, in seconds since 1970: by whoever asks it, not only by who was told.
+  func wait(until time: Double) {
+    state.withLock { $0.askedToWaitUntil = max($0.askedToWaitUntil, time) }
+  }
+
+  /// How long the server still wants nothing; `nil` where it may be asked.
+  func pause(at now: Double) -> Duration? {
+    let left = state.withLock { $0.askedToWaitUntil } - now
+    return left > 0 ? .seconds(left) : nil
   }
 
   /// Runs `body` in a slot, waiting for one to be free.

@@ -91,7 +91,7 @@ extension MLflowRegistry {
       message: "the listing names \(path.shown) twice")
   }
 
-  private func entries(of folder: String, below root: String, operation: String) async throws -> [Wire.File] {
+  func entries(of folder: String, below root: String, operation: String) async throws -> [Wire.File] {
     let path = folder.isEmpty ? root : root + "/" + folder
     try refuseDistorted(path, operation: operation)
     var entries: [Wire.File] = []

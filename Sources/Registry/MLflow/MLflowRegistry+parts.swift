@@ -49,28 +49,44 @@ extension MLflowRegistry {
   func uploadedInParts<Body: AsyncSequence & Sendable>(
     _ whole: String, length: Int64, operation: String, body: @escaping @Sendable () async throws -> Body
   ) async throws -> Bool where Body.Element == [UInt8] {
-    guard let signed, length >= transport.policy.rangedBytesMin, !signedDetourFailed.load(ordering: .relaxed),
-      try await serverInfo().multipartUploadsEnabled
+    guard let signed, length >= transport.policy.rangedBytesMin,
+      length < signedPartsBytesMax.load(ordering: .relaxed), try await serverInfo().multipartUploadsEnabled
     else { return false }
     let parts = whole.split(separator: "/")
     guard let name = parts.last, parts.count > 1 else { return false }
     let upload = PartedUpload(
       folder: parts.dropLast().joined(separator: "/"), name: String(name), partBytes: Self.partBytes(of: length),
       operation: operation)
-    guard let (id, addresses) = try await begin(upload, length: length) else {
-      signedDetourFailed.store(true, ordering: .relaxed)
-      return false
-    }
+    // Parts are held in memory until they have arrived, for all registries together.
+    guard let window = transport.windows.take(Self.partsConcurrent + 1, of: upload.partBytes) else { return false }
+    defer { withExtendedLifetime(window) {} }
+    guard let (id, addresses) = try await begin(upload, length: length) else { return false }
     do {
-      let tags = try await send(body, length: length, upload, to: addresses, by: signed)
-      _ = try await call("complete", upload, Completion(path: upload.name, upload_id: id, parts: tags))
+      let tags = try await send(
+        body, length: length, upload, to: addresses, by: signed, concurrent: window.ranges - 1)
+      try await complete(upload, Completion(path: upload.name, upload_id: id, parts: tags), length: length)
       return true
     } catch {
       await abort(upload, id)
-      guard error is NoPartArrived else { throw error }
       try Task.checkCancellation()
-      signedDetourFailed.store(true, ordering: .relaxed)
+      if error is NoPartArrived {
+        signedPartsBytesMax.store(0, ordering: .relaxed)
+        return false
+      }
+      // All addresses are given at the beginning: whatever takes longer than they hold goes another way.
+      guard let error = error as? RegistryError, error.code == .notAuthenticated else { throw error }
+      signedPartsBytesMax.min(length, ordering: .relaxed)
       return false
+    }
+  }
+
+  /// Has the parts joined. Where no answer comes, the file itself tells whether it was done.
+  private func complete(_ upload: PartedUpload, _ completion: Completion, length: Int64) async throws {
+    do {
+      _ = try await call("complete", upload, completion)
+    } catch let error as RegistryError where error.retriable {
+      let listed = try await entries(of: "", below: upload.folder, operation: upload.operation)
+      guard listed.contains(where: { $0.path == upload.name && $0.file_size?.value == length }) else { throw error }
     }
   }
 
@@ -93,10 +109,10 @@ extension MLflowRegistry {
     HTTPCall(
       operation: upload.operation, method: .POST,
       path: Self.partsAPI + verb + "/" + PercentEncoding.encode(path: upload.folder), body: try JSON.encode(content),
-      idempotent: false)
+      idempotent: false, isTransfer: verb == "complete")
   }
 
-  /// An address for each part; `nil` where there are none that may be used.
+  /// An address for each part; `nil` where there are none that may be used. Unless that passes, none is asked for again.
   private func begin(_ upload: PartedUpload, length: Int64) async throws -> (id: String, [SignedAddress])? {
     let count = Int((length + upload.partBytes - 1) / upload.partBytes)
     let created: Created
@@ -104,6 +120,7 @@ extension MLflowRegistry {
       let call = try httpCall("create", upload, Creation(path: upload.name, num_parts: count))
       created = try decode(Created.self, try await transport.answer(to: call), call)
     } catch let error as RegistryError where error.code != .notPermitted && error.code != .notAuthenticated {
+      if !error.retriable { signedPartsBytesMax.store(0, ordering: .relaxed) }
       return nil
     }
     let addresses = created.credentials.sorted { $0.part_number.value < $1.part_number.value }
@@ -111,6 +128,7 @@ extension MLflowRegistry {
     let isWhole = created.credentials.map(\.part_number.value).sorted().elementsEqual(1...Int64(count))
     guard isWhole, addresses.allSatisfy({ signedRule.refusal(of: $0) == nil }) else {
       await abort(upload, created.upload_id)
+      signedPartsBytesMax.store(0, ordering: .relaxed)
       return nil
     }
     return (created.upload_id, addresses)
@@ -119,14 +137,14 @@ extension MLflowRegistry {
   /// Cuts the body into parts and puts them, few at a time.
   private func send<Body: AsyncSequence & Sendable>(
     _ body: @Sendable () async throws -> Body, length: Int64, _ upload: PartedUpload,
-    to addresses: [SignedAddress], by transfer: any SignedTransfer
+    to addresses: [SignedAddress], by transfer: any SignedTransfer, concurrent: Int
   ) async throws -> [Completion.Part] where Body.Element == [UInt8] {
     let source = UploadSource(base: try await body(), length: length)
     return try await withThrowingTaskGroup(of: Completion.Part.self) { group in
       var sent: [Completion.Part] = []
       var underWay = 0
       func put(_ chunks: [[UInt8]], number: Int) async throws {
-        if underWay >= Self.partsConcurrent, let part = try await Self.next(of: &group, isFirst: sent.isEmpty) {
+        if underWay >= concurrent, let part = try await Self.next(of: &group, isFirst: sent.isEmpty) {
           sent.append(part)
           underWay -= 1
         }
@@ -163,7 +181,9 @@ extension MLflowRegistry {
   ) async throws -> Completion.Part? {
     do {
       return try await group.next()
-    } catch let error as RegistryError where isFirst && [.unreachable, .configuration].contains(error.code) {
+    } catch let error as RegistryError
+      where isFirst && [.unreachable, .configuration, .notAuthenticated].contains(error.code)
+    {
       throw NoPartArrived()
     }
   }

@@ -8,6 +8,9 @@ extension MLflowRegistry {
   /// S3 takes at most so many bytes in one `PUT`.
   static let signedPutBytesMax: Int64 = 5 * 1_073_741_824
 
+  /// A file is put to so many addresses, one after the other, where they end before it has arrived.
+  static let signedPutsMax = 3
+
   private struct Signed: Decodable {
     var url: String?
     var presigned_url: String?
@@ -105,10 +108,17 @@ extension MLflowRegistry {
     case .model(let id): wanted = Wanted(model_id: id, path: path)
     }
     try refuseDistorted(wanted.path, operation: operation)
-    let answer = try await send(
-      .POST, "artifacts/presigned-upload-url", wanted, as: Signed.self, idempotent: true, operation: operation)
-    let address = try used(answer, operation: operation)
-    try await signed?.put(to: address, length: length, body: body)
+    for attempt in 1...Self.signedPutsMax {
+      let answer = try await send(
+        .POST, "artifacts/presigned-upload-url", wanted, as: Signed.self, idempotent: true, operation: operation)
+      let address = try used(answer, operation: operation)
+      do {
+        try await signed?.put(to: address, length: length, body: body)
+        return
+      } catch let error as RegistryError where error.code == .notAuthenticated && attempt < Self.signedPutsMax {
+        // It ended while it waited for its turn.
+      }
+    }
   }
 
   /// An address that may be used.
@@ -138,7 +148,7 @@ extension MLflowRegistry {
     around whole: String, _ file: ArtifactFile, operation: String
   ) async throws -> RangedDownload? {
     guard let signed, let size = file.size, size >= transport.policy.rangedBytesMin,
-      !signedDetourFailed.load(ordering: .relaxed), ArtifactPath.distortion(of: whole) == nil,
+      !signedReadingFailed.load(ordering: .relaxed), ArtifactPath.distortion(of: whole) == nil,
       try await serverInfo().multipartDownloadsEnabled
     else { return nil }
     let source = SignedSource(transfer: signed, now: transport.effects.now) { [self] in
@@ -152,7 +162,10 @@ extension MLflowRegistry {
       for try await _ in try await source.open(headers: [("range", "bytes=0-0")]).body {}
     } catch {
       try Task.checkCancellation()
-      if (error as? RegistryError)?.code != .notFound { signedDetourFailed.store(true, ordering: .relaxed) }
+      // A server that has too much to do is no reason never to ask again.
+      if let error = error as? RegistryError, error.code != .notFound, error.code != .overloaded {
+        signedReadingFailed.store(true, ordering: .relaxed)
+      }
       return nil
     }
     return outside(operation, "the signed address of \(whole.shown)") { try await source.open(headers: $0) }

@@ -57,8 +57,11 @@ public final class MLflowRegistry: ModelRegistry {
   let stores: [any ArtifactStore]
   let signed: (any SignedTransfer)?
   let signedRule: SignedAddressRule
-  /// Whether signed addresses for what the proxy serves too were found to lead nowhere from here.
-  let signedDetourFailed = Atomic<Bool>(false)
+  /// Whether signed addresses for reading what the proxy serves too were found to lead nowhere from here.
+  let signedReadingFailed = Atomic<Bool>(false)
+  /// The length from which on a file is not put in parts past the proxy: none is where the addresses lead nowhere from here, and
+  /// a large one is not where they ended before it had arrived.
+  let signedPartsBytesMax = Atomic<Int64>(.max)
 
   /// A registry; nothing is connected yet.
   ///

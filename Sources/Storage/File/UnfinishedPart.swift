@@ -40,13 +40,15 @@ struct UnfinishedPart {
     }
   }
 
-  /// Whether the name still leads to the file: whoever held the lock may have finished it meanwhile.
+  /// Whether the name still leads to the file, and it has no other: whoever held the lock may have finished it meanwhile, and
+  /// been killed before the name of the part was gone.
   private func isNamed(_ name: String, _ file: Int32, in folder: Int32, key: StorageKey) throws -> Bool {
     var opened = stat()
     var named = stat()
     guard fstat(file, &opened) == 0 else { throw systemError("it cannot be examined", key: key) }
     guard fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
     return opened.st_ino == named.st_ino && opened.st_dev == named.st_dev && opened.st_mode & S_IFMT == S_IFREG
+      && opened.st_nlink == 1
   }
 
   private func digest(of file: Int32, key: StorageKey) throws -> StreamDigest {

@@ -20,6 +20,8 @@ final class AdaptiveLimit: Sendable {
   private struct State {
     var limit: Double
     var epoch = 0
+    /// Before this time the server wants nothing, in seconds since 1970.
+    var askedToWaitUntil = 0.0
   }
 
   private let limitMax: Double
@@ -35,6 +37,17 @@ final class AdaptiveLimit: Sendable {
 
   /// How many calls may be under way now.
   var limit: Int { permits.capacity }
+
+  /// The server asked to be left alone until a time, in seconds since 1970: by whoever asks it, not only by who was told.
+  func wait(until time: Double) {
+    state.withLock { $0.askedToWaitUntil = max($0.askedToWaitUntil, time) }
+  }
+
+  /// How long the server still wants nothing; `nil` where it may be asked.
+  func pause(at now: Double) -> Duration? {
+    let left = state.withLock { $0.askedToWaitUntil } - now
+    return left > 0 ? .seconds(left) : nil
+  }
 
   func enter() async throws -> Ticket {
     try await permits.acquire()

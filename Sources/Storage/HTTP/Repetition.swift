@@ -1,3 +1,8 @@
+/// What whoever gives the bytes of a call threw: no call is made again for it.
+struct SourceFailure: Error {
+  let cause: any Error
+}
+
 /// Makes calls again that failed in passing: the one place where attempts, pauses and concurrency are decided.
 struct Repetition: Sendable {
   let policy: StoragePolicy
@@ -26,8 +31,8 @@ struct Repetition: Sendable {
     var mended: Set<S3Refusal.Meaning> = []
     while true {
       let ticket = try await limit.enter()
-      var pause: Duration?
       do {
+        try await waitWhereAsked()
         let value = try await attempt()
         limit.leave(ticket, .well)
         return value
@@ -41,13 +46,21 @@ struct Repetition: Sendable {
           continue
         case .overloaded, .passing:
           guard number < policy.attemptsMax, refusal.retryAfter ?? .zero <= policy.retryAfterMax else { throw refusal }
-          pause = refusal.retryAfter
           // A 5xx may hide that it was done.
           mayBeDone = mayBeDone || refusal.status >= 500 || refusal.status == 200
+          if let pause = refusal.retryAfter {
+            // It is waited for before the next attempt, and by all others.
+            limit.wait(until: effects.now() + pause / .seconds(1))
+            number += 1
+            continue
+          }
         }
       } catch let error as StorageError {
         limit.leave(ticket, .unknown)
         throw error
+      } catch let error as SourceFailure {
+        limit.leave(ticket, .unknown)
+        throw error.cause
       } catch {
         let kind = RetryRule.classify(error)
         limit.leave(ticket, kind == .timedOut ? .struggling : .unknown)
@@ -58,10 +71,16 @@ struct Repetition: Sendable {
         }
         mayBeDone = mayBeDone || kind != .notConnected
       }
-      let backoff = RetryRule.backoff(afterAttempt: number, policy: policy, random: effects.random())
-      try await effects.sleep(pause.map { max($0, backoff) } ?? backoff)
+      try await effects.sleep(
+        RetryRule.backoff(afterAttempt: number, policy: policy, random: effects.random()))
       number += 1
     }
+  }
+
+  /// Waits as long as the server asked anybody to. A little longer each, so that they do not all come at once.
+  private func waitWhereAsked() async throws {
+    guard let pause = limit.pause(at: effects.now()) else { return }
+    try await effects.sleep(pause + policy.backoffFirst * effects.random())
   }
 
   private static func error(

@@ -20,13 +20,21 @@ public struct StoragePolicy: Sendable, Hashable {
   public var retryAfterMax: Duration = .seconds(120)
   /// Calls waiting for an answer at a time; fewer while the server struggles.
   public var concurrentRequestsMax = 16
-  /// Bytes of files under way that are held in memory by all uploads together.
+  /// Bytes of files under way that are held in memory by all uploads together, unless an ``UploadBudget`` says it.
   public var bufferBytesMax = 128 * 1_048_576
   /// The largest answer that is read whole, such as a page of a listing.
   public var answerBytesMax = 16 * 1_048_576
 
   /// The defaults.
   public init() {}
+}
+
+/// Memory for what uploads have under way: one bound for as many stores as share it.
+public final class UploadBudget: Sendable {
+  let bytes: Permits
+
+  /// Room for so many bytes.
+  public init(bytesMax: Int = StoragePolicy().bufferBytesMax) { bytes = Permits(capacity: bytesMax) }
 }
 
 /// What the policy needs of the world: pauses, chance and the wall clock. Tests bring their own.

@@ -57,7 +57,7 @@ final class S3Client: Sendable {
     let policy = configuration.policy
     repetition = Repetition(
       policy: policy, effects: configuration.effects, limit: AdaptiveLimit(limitMax: policy.concurrentRequestsMax))
-    buffers = Permits(capacity: policy.bufferBytesMax)
+    buffers = (configuration.budget ?? UploadBudget(bytesMax: policy.bufferBytesMax)).bytes
     credentials = S3CredentialCache(now: configuration.effects.now) { [source = configuration.credentials] in
       try await source.credentials()
     }
@@ -145,9 +145,9 @@ final class S3Client: Sendable {
     request.method = call.method
     let signed = signature.headers(
       .init(
-        method: call.method.rawValue, path: path, query: query,
-        headers: [("host", address.host)] + call.headers.filter { $0.name.hasPrefix("x-amz-") }, payload: payload))
-    request.headers = HTTPHeaders(signed + call.headers.filter { !$0.name.hasPrefix("x-amz-") })
+        method: call.method.rawValue, path: path, query: query, headers: [("host", address.host)] + call.headers,
+        payload: payload))
+    request.headers = HTTPHeaders(signed)
     // Hashes are taken of what is stored, so nothing in between may compress it.
     request.headers.add(name: "accept-encoding", value: "identity")
     request.headers.add(name: "user-agent", value: configuration.userAgent)

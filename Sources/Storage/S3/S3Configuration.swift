@@ -27,6 +27,8 @@ public struct S3Configuration: Sendable {
   public var credentials: S3CredentialSource
   /// Patience and bounds.
   public var policy = StoragePolicy()
+  /// Memory for parts under way, shared by all stores of a program; `nil` for one of this store's own.
+  public var budget: UploadBudget?
   /// Pauses, chance and the clock.
   public var effects: StorageEffects
   /// Sent with every call.

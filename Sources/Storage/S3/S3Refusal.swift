@@ -91,7 +91,9 @@ struct S3Refusal: Error, Sendable, Hashable {
       if Self.passingCodes.contains(code) { return .passing }
       switch code {
       case "RequestTimeTooSkewed": return .clockSkewed
-      case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired": return .credentialsEnded
+      // Also keys that were exchanged for others: where they come from is asked once more.
+      case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId":
+        return .credentialsEnded
       default: break
       }
     }

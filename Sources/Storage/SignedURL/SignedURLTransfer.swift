@@ -108,7 +108,7 @@ public final class SignedURLTransfer: Sendable {
         _ = try await self.collect(response)
       } catch {
         // What the source itself threw matters more than what became of the connection.
-        if let cause = passing.outcome.failure { throw cause }
+        if let cause = passing.outcome.failure { throw SourceFailure(cause: cause) }
         throw error
       }
       return passing.outcome.written

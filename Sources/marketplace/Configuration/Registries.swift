@@ -92,9 +92,7 @@ extension Settings {
       configuration.capacity = try capacities.capacity(of: access.registry)
       configuration.windows = windows
       configuration.stores = try buckets(access.artifacts, place: access.place).map(BucketStore.init)
-      configuration.signed = SignedURLs(
-        try SignedURLTransfer(
-          effects: .real, userAgent: "model-marketplace/\(ProgramVersion.text)", caFile: environment["AWS_CA_BUNDLE"]))
+      configuration.signed = SignedURLs(try signed.get())
       configuration.artifactHosts = access.artifactHosts ?? []
       configuration.userAgent = "model-marketplace/\(ProgramVersion.text)"
       return ConfiguredRegistry(registry: try MLflowRegistry(configuration))

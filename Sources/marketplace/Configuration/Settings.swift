@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Marketplace
 import Registry
+import Storage
 import Transfer
 
 /// Where everything is: options that every command takes.
@@ -66,6 +67,10 @@ struct Settings {
   let capacities: ServerCapacities
   /// Memory for files that arrive in ranges, over all registries.
   let windows = RangeWindows()
+  /// Memory for parts on their way to stores, over all of them.
+  let uploads = UploadBudget()
+  /// What moves files to and from signed addresses, over all registries: each server gets so much from all of them.
+  let signed: Result<SignedURLTransfer, any Error>
 
   /// Puts the sources together.
   ///
@@ -79,6 +84,10 @@ struct Settings {
     self.environment = environment
     path = try Self.find(options, environment)
     file = try path.map(Configuration.read) ?? Configuration()
+    signed = Result {
+      try SignedURLTransfer(
+        effects: .real, userAgent: "model-marketplace/\(ProgramVersion.text)", caFile: environment["AWS_CA_BUNDLE"])
+    }
     capacities = ServerCapacities(requestsMax: file.concurrency?.requests ?? HTTPPolicy().concurrentRequestsMax)
     database = options.database ?? environment["MARKETPLACE_DATABASE"] ?? file.database
     data = Self.absolute(

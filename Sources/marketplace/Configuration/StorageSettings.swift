@@ -126,6 +126,7 @@ extension Settings {
     configuration.checksums = written.checksums ?? true
     configuration.encryption = try encryption(written, place: place)
     configuration.userAgent = "model-marketplace/\(ProgramVersion.text)"
+    configuration.budget = uploads
     if let concurrency = written.concurrency { configuration.policy.concurrentRequestsMax = max(1, concurrency) }
     return configuration
   }
