@@ -14,25 +14,35 @@ public struct SignedURLs: SignedTransfer {
   public func open(
     _ address: SignedAddress, headers: [(name: String, value: String)]
   ) async throws -> HTTPClientResponse {
-    try await asRegistry("downloading an artifact") { try await transfer.open(url(address), headers: headers) }
+    try await asRegistry("downloading an artifact") { try await transfer.open(Self.url(address), headers: headers) }
   }
 
   /// Puts a whole file.
   public func put<Body: AsyncSequence & Sendable>(
-    to address: SignedAddress, length: Int64, body: @escaping @Sendable () async throws -> Body
+    to address: SignedAddress, as form: SignedForm, length: Int64,
+    renewed: @escaping @Sendable () async throws -> SignedAddress, body: @escaping @Sendable () async throws -> Body
   ) async throws where Body.Element == [UInt8] {
+    let form: SignedURLTransfer.Form =
+      switch form {
+      case .whole: .put
+      case .azureBlocks: .azureBlocks
+      case .azureAppend: .azureAppend
+      }
     _ = try await asRegistry("uploading an artifact") {
-      try await transfer.write(to: url(address), as: .put, length: length, body: body)
+      try await transfer.write(
+        to: Self.url(address), as: form, length: length, renewed: { try Self.url(try await renewed()) }, body: body)
     }
   }
 
   /// Puts one part of a file.
   public func put(part: [[UInt8]], to address: SignedAddress) async throws -> String {
-    try await asRegistry("uploading a part of an artifact") { try await transfer.put(part: part, to: url(address)) }
+    try await asRegistry("uploading a part of an artifact") {
+      try await transfer.put(part: part, to: Self.url(address))
+    }
   }
 
   /// Whether plain `http` is taken was decided by the registry's rule already.
-  private func url(_ address: SignedAddress) throws -> SignedURL {
+  private static func url(_ address: SignedAddress) throws -> SignedURL {
     try SignedURL(address.url, headers: address.headers, allowsPlain: true)
   }
 }

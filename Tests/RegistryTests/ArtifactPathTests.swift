@@ -60,7 +60,8 @@ struct ArtifactPathTests {
   @Test(
     "what is out of reach says why",
     arguments: [
-      "", "s3://", "gs://b/k", "dbfs:/x", "/tmp/x", "file:///x", "models:/m@champion", "models:/m/Production",
+      "", "s3://", "gs://b/k", "dbfs:/x", "dbfs:/databricks/mlflow-registry/1/models/m", "/tmp/x", "file:///x",
+      "models:/m@champion", "models:/m/Production",
       "runs:/", "abfss://c@a/x", "models:/", "weird:x",
     ])
   func others(source: String) {
@@ -75,6 +76,39 @@ struct ArtifactPathTests {
   func buckets() {
     #expect(ArtifactSource("s3://b/k/") == .bucket(uri: "s3://b/k"))
     #expect(ArtifactSource("S3://b") == .bucket(uri: "s3://b"))
+  }
+
+  @Test("an address below a run or logged model of a Databricks workspace names its owner and the folder")
+  func databricks() {
+    let run = String(repeating: "a1", count: 16)
+    let root = "dbfs:/databricks/mlflow-tracking/42/\(run)/artifacts"
+    for text in [root, root + "/", root.replacing("dbfs:/", with: "dbfs:///")] {
+      #expect(DatabricksPlace(text)?.location == .run(id: run, path: "", root: root))
+    }
+    #expect(DatabricksPlace("\(root)/a/b")?.location == .run(id: run, path: "a/b", root: "\(root)/a/b"))
+    let models = "dbfs:/databricks/mlflow-tracking/42/logged_models/m-1/artifacts"
+    #expect(DatabricksPlace(models)?.location == .loggedModel(id: "m-1", root: models))
+    let data = DatabricksPlace("\(models)/data")
+    #expect(data?.location == .proxy(root: "\(models)/data"))
+    #expect(data?.owner == .model(id: "m-1") && data?.path("f") == "data/f")
+  }
+
+  @Test(
+    "another address of Databricks' file system is out of reach",
+    arguments: [
+      "dbfs:/databricks/mlflow-tracking/42", "dbfs:/databricks/mlflow-tracking/42/a/artifacts",
+      "dbfs:/databricks/mlflow-tracking/42/tr-1/artifacts",
+      "dbfs:/databricks/mlflow-tracking/42/logged_models/x/artifacts",
+      "dbfs:/databricks/mlflow-tracking/42/logged_models/m-1", "dbfs://p@databricks/databricks/mlflow-tracking/42",
+      "dbfs:/databricks/mlflow-tracking/42/a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1/other", "dbfs:/Volumes/a/b/c", "dbfs:",
+    ])
+  func otherDatabricks(_ text: String) {
+    #expect(DatabricksPlace(text) == nil)
+    guard case .other(let reason) = ArtifactSource(text) else {
+      Issue.record("\(text) is not read")
+      return
+    }
+    #expect(reason.contains("Databricks"))
   }
 
   @Test("the owner of a path below the proxy is recognised")

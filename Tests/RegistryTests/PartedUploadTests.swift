@@ -27,7 +27,8 @@ struct PartedUploadTests {
     }
 
     func put<Body: AsyncSequence & Sendable>(
-      to address: SignedAddress, length: Int64, body: @escaping @Sendable () async throws -> Body
+      to address: SignedAddress, as form: SignedForm, length: Int64,
+      renewed: @escaping @Sendable () async throws -> SignedAddress, body: @escaping @Sendable () async throws -> Body
     ) async throws where Body.Element == [UInt8] {
       throw RegistryError(.notFound, operation: "writing", message: "only parts are put here")
     }

@@ -7,61 +7,21 @@ import Testing
 
 @testable import Storage
 
-/// A server that keeps to Azure's rules for blocks and for appending, as their documentation states them. It is no
-/// Azure: none was at hand.
+/// A file of Azure's behind one signature.
 private final class BlockServer: Sendable {
-  private struct State {
-    var uncommitted: [String: String] = [:]
-    var appended = ""
-    var file: String?
-    var calls: [String] = []
-  }
-  private let state = Mutex(State())
+  private let state = Mutex(AzureFile())
 
-  var file: String? { state.withLock { $0.file } }
+  var file: String? { state.withLock { $0.content } }
   var calls: [String] { state.withLock { $0.calls } }
 
   func answer(_ request: FaultyRequest) -> Fault {
-    let body = String(buffer: request.body)
-    let items = Dictionary(
-      (request.uri.split(separator: "?").dropFirst().first ?? "").split(separator: "&").map { item in
-        let parts = item.split(separator: "=", maxSplits: 1).map { $0.removingPercentEncoding ?? "" }
-        return (parts[0], parts.count > 1 ? parts[1] : "")
-      }, uniquingKeysWith: { first, _ in first })
+    let items = request.items
     guard items["sig"] == "s3cr+t/sig=nature" else {
       let said = "Signature did not match: \(items["sig"] ?? "")"
       return .answer(.forbidden, body: "<Error><Code>AuthenticationFailed</Code><Message>\(said)</Message></Error>")
     }
-    return state.withLock { state in
-      let what = items["comp"] ?? items["action"] ?? items["resource"] ?? "\(request.method)"
-      state.calls.append(what)
-      switch (request.method, what) {
-      case (.PUT, "block"):
-        state.uncommitted[items["blockid"] ?? ""] = body
-        return .answer(.created)
-      case (.PUT, "blocklist"):
-        let names = body.split(separator: "<Latest>").dropFirst().map { String($0.prefix { $0 != "<" }) }
-        guard names.allSatisfy({ state.uncommitted[$0] != nil }), Set(names.map(\.count)).count <= 1 else {
-          return .answer(.badRequest, body: "<Error><Code>InvalidBlockList</Code></Error>")
-        }
-        state.file = names.compactMap { state.uncommitted[$0] }.joined()
-        return .answer(.created)
-      case (.PUT, "file"):
-        state.appended = ""
-        state.file = ""
-        return .answer(.created)
-      case (.PATCH, "append"):
-        let place = Int(items["position"] ?? "") ?? -1
-        guard (0...state.appended.utf8.count).contains(place) else { return .answer(.badRequest) }
-        state.appended = String(state.appended.prefix(place)) + body
-        return .answer(.accepted)
-      case (.PATCH, "flush"):
-        guard Int(items["position"] ?? "") == state.appended.utf8.count else { return .answer(.badRequest) }
-        state.file = state.appended
-        return .answer(.ok)
-      case (.GET, _): return state.file.map { .answer(.ok, body: $0) } ?? .answer(.notFound)
-      default: return .answer(.badRequest)
-      }
+    return state.withLock {
+      $0.answer(request.method, items: items, headers: request.headers, body: String(buffer: request.body))
     }
   }
 }

@@ -12,6 +12,8 @@ enum ArtifactSource: Hashable {
   case proxy(authority: String?, path: String)
   /// `s3://bucket/path`, without slashes at its end
   case bucket(uri: String)
+  /// Below a run or a logged model of a Databricks workspace.
+  case databricks(DatabricksPlace)
   /// Anything else, and why it cannot be read.
   case other(reason: String)
 
@@ -27,6 +29,8 @@ enum ArtifactSource: Hashable {
       self = Self.proxied(rest)
     } else if let rest = text.after("s3://"), !rest.isEmpty {
       self = .bucket(uri: "s3://" + String(rest.trimmingSuffix("/")))
+    } else if let place = DatabricksPlace(text) {
+      self = .databricks(place)
     } else {
       self = .other(reason: Self.reason(text))
     }
@@ -68,7 +72,7 @@ enum ArtifactSource: Hashable {
     }
     switch scheme.lowercased() {
     case "file": return "its files lie on the file system of the tracking server or of whoever logged them"
-    case "dbfs": return "its files lie in Databricks' own file system, which this client does not read yet"
+    case "dbfs": return DatabricksPlace.reason(text)
     case "gs", "abfss", "abfs", "wasbs", "wasb", "adl", "r2", "b2", "oss":
       return "its files lie in object storage (\(scheme)) the tracking server does not stand in front of"
     default:

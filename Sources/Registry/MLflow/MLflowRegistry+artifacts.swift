@@ -23,6 +23,10 @@ extension MLflowRegistry {
       return try await walk(operation: operation) {
         try await entries(of: $0, of: owner, operation: operation)
       }
+    case .databricks(let place, _):
+      return try await walk(operation: operation) {
+        try await databricksEntries(of: $0, in: place, operation: operation)
+      }
     case .store(let store, let path):
       let files = try await store.files(below: path, filesMax: bounds.filesMax)
       return try checked(files, folders: try folders(of: files, operation: operation), operation: operation)
@@ -149,6 +153,9 @@ extension MLflowRegistry {
     case .signed(let owner):
       let download = try await signedDownload(file, of: owner, operation: operation)
       return try await download.run(size: file.size, start: start, consume: consume)
+    case .databricks(let place, let transfer):
+      let download = databricksDownload(file, of: place, by: transfer, operation: operation)
+      return try await download.run(size: file.size, start: start, consume: consume)
     }
   }
 
@@ -170,6 +177,8 @@ extension MLflowRegistry {
       try await store.upload(root + "/" + path, length: length, body: body)
     case .signed(let owner):
       try await signedUpload(path, of: owner, length: length, operation: operation, body: body)
+    case .databricks(let place, let transfer):
+      try await databricksUpload(path, to: place, by: transfer, length: length, operation: operation, body: body)
     }
   }
 

@@ -1,3 +1,5 @@
+import Synchronization
+
 extension MLflowRegistry {
   /// How many `models:/name/number` sources in a row are followed.
   static let sourcesMax = 10
@@ -17,7 +19,7 @@ extension MLflowRegistry {
         return try await readable(below(artifactLocation(of: run), path))
       case .proxy, .other:
         return try location(of: version.source)
-      case .bucket:
+      case .bucket, .databricks:
         return try await readable(location(of: version.source))
       case .version(let name, let number):
         version = try await present(
@@ -72,6 +74,10 @@ extension MLflowRegistry {
       // A prefix may hold what is no path of ours; the part that a store is asked for is looked at there.
       try refuseHostile(String(uri.dropFirst("s3://".count)), operation: "looking for artifacts")
       return Self.owner(ofRoot: uri)
+    case .databricks(let place):
+      try refuseHostile(String(place.uri.dropFirst("dbfs:/".count)), operation: "looking for artifacts")
+      hasDatabricksRoots.store(true, ordering: .relaxed)
+      return place.location
     case .other(let reason): return .unsupported(uri: uri, reason: reason)
     case .loggedModel, .run, .version:
       return .unsupported(uri: uri, reason: "it refers to another registered thing where files were expected")
@@ -87,9 +93,13 @@ extension MLflowRegistry {
     if id.hasPrefix("m-"), place >= 2, parts[place - 2] == "models", parts.count == place + 1 {
       return .loggedModel(id: id, root: root)
     }
-    let isRun = id.utf8.count == 32 && id.utf8.allSatisfy { hexadecimal.contains($0) }
-    return isRun
+    return isRunID(id)
       ? .run(id: id, path: parts[(place + 1)...].joined(separator: "/"), root: root) : .proxy(root: root)
+  }
+
+  /// Whether it is what servers call their runs.
+  static func isRunID(_ id: String) -> Bool {
+    id.utf8.count == 32 && id.utf8.allSatisfy { hexadecimal.contains($0) }
   }
 
   private static let hexadecimal = Set("0123456789abcdef".utf8)

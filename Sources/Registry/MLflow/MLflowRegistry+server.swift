@@ -33,21 +33,29 @@ extension MLflowRegistry {
     }
   }
 
-  /// The version alone.
+  /// The version alone. A Databricks workspace knows no such call, and is told by its host or its artifacts.
   func serverVersion() async throws -> ServerInfo {
     try await version.value { [self] in
-      let call = HTTPCall(
-        operation: "asking for the server's version", method: .GET, path: "/version", idempotent: true)
-      let text = String(decoding: try await transport.answer(to: call), as: UTF8.self)
-      let digits = text.prefix { $0.isASCII && $0.isNumber }
-      guard let major = Int(digits), text.utf8.count <= 64, text.dropFirst(digits.count).first == "." else {
-        throw RegistryError(
-          .invalidResponse, operation: call.operation, url: transport.shownURL(call),
-          message: "the server does not answer with a version as MLflow does",
-          advice: "Check that the address is the registry's own.")
+      do {
+        return try await ownVersion()
+      } catch let error as RegistryError where isDatabricks && error.isLastWord {
+        return .databricks
       }
-      return ServerInfo(version: text.filter { !$0.isWhitespace }, major: major)
     }
+  }
+
+  private func ownVersion() async throws -> ServerInfo {
+    let call = HTTPCall(
+      operation: "asking for the server's version", method: .GET, path: "/version", idempotent: true)
+    let text = String(decoding: try await transport.answer(to: call), as: UTF8.self)
+    let digits = text.prefix { $0.isASCII && $0.isNumber }
+    guard let major = Int(digits), text.utf8.count <= 64, text.dropFirst(digits.count).first == "." else {
+      throw RegistryError(
+        .invalidResponse, operation: call.operation, url: transport.shownURL(call),
+        message: "the server does not answer with a version as MLflow does",
+        advice: "Check that the address is the registry's own.")
+    }
+    return ServerInfo(version: text.filter { !$0.isWhitespace }, major: major)
   }
 
   /// `nil` when the registry says so, whatever else went wrong is thrown.

@@ -32,7 +32,11 @@ extension MLflowRegistry {
   }
 
   /// What is in a folder, by the server's own listing, which names everything from the root on.
-  func entries(of folder: String, of owner: SignedOwner, operation: String) async throws -> [Wire.File] {
+  ///
+  /// - Parameter distorts: whether the server changes some paths, as MLflow's own does.
+  func entries(
+    of folder: String, of owner: SignedOwner, distorts: Bool = true, operation: String
+  ) async throws -> [Wire.File] {
     let path: String
     let query: [(String, String)]
     let place: String
@@ -46,7 +50,7 @@ extension MLflowRegistry {
       path = "logged-models/" + PercentEncoding.encode(id) + "/artifacts/directories"
       query = place.isEmpty ? [] : [("artifact_directory_path", place)]
     }
-    if !place.isEmpty { try refuseDistorted(place, operation: operation) }
+    if distorts, !place.isEmpty { try refuseDistorted(place, operation: operation) }
     var entries: [Wire.File] = []
     try await eachPage(operation: operation) { token in
       try await get(path, query.paged(token), as: FilePage.self, operation: operation)
@@ -133,7 +137,7 @@ extension MLflowRegistry {
     return address
   }
 
-  private func refused(_ address: SignedAddress, _ reason: String, operation: String) -> RegistryError {
+  func refused(_ address: SignedAddress, _ reason: String, operation: String) -> RegistryError {
     RegistryError(
       .notPermitted, operation: operation, url: transport.address.text,
       message: "the server wants it fetched from \(address.shown.shown), which is refused: \(reason)",

@@ -16,7 +16,8 @@ extension MLflowRegistry {
     }
   }
 
-  /// Creates a version. **Not idempotent**: each call adds one, so it is sent at most once.
+  /// Creates a version, and waits until the registry has it. **Not idempotent**: each call adds one, so it is sent at
+  /// most once.
   public func createModelVersion(_ version: NewModelVersion) async throws -> ModelVersion {
     struct Content: Encodable {
       var name: String
@@ -32,10 +33,11 @@ extension MLflowRegistry {
       name: version.name, source: version.source, run_id: version.runID,
       model_id: version.modelID ?? ArtifactSource.loggedModelID(in: version.source),
       description: version.description, tags: version.tags, run_link: version.runLink)
-    return try await send(
-      .POST, "model-versions/create", content, as: VersionAnswer.self, idempotent: false,
-      operation: "creating a version of \(version.name.shown)"
+    let operation = "creating a version of \(version.name.shown)"
+    let made = try await send(
+      .POST, "model-versions/create", content, as: VersionAnswer.self, idempotent: false, operation: operation
     ).model_version.value
+    return try await registered(made, operation: operation)
   }
 
   /// Sets the description of a version.

@@ -8,6 +8,8 @@ enum ArtifactWay: Sendable {
   case store(any ArtifactStore, path: String)
   /// By addresses that the tracking server signs, one for each file.
   case signed(SignedOwner)
+  /// By addresses that a Databricks workspace signs.
+  case databricks(DatabricksPlace, any SignedTransfer)
 }
 
 /// Whose files a tracking server signs addresses for.
@@ -37,9 +39,9 @@ extension MLflowRegistry {
         advice: "Register the version from artifacts the tracking server serves.")
     }
     let uri = location.root ?? ""
+    let (reason, advice) = Self.outOfReach(uri)
     throw RegistryError(
-      .unsupported, operation: operation, message: "\(uri.shown) cannot be reached: \(Self.outOfReach)",
-      advice: Self.bucketAdvice(uri))
+      .unsupported, operation: operation, message: "\(uri.shown) cannot be reached: \(reason)", advice: advice)
   }
 
   /// What is out of reach becomes unsupported, with the reason.
@@ -47,14 +49,20 @@ extension MLflowRegistry {
     if case .unsupported = location { return location }
     let uri = location.root ?? ""
     switch try await wayIfAny(to: location, operation: "looking for artifacts") {
-    case .proxy, .store, .signed(.run): return location
+    case .proxy, .store, .signed(.run), .databricks: return location
     case .signed(.model), nil:
-      return .unsupported(uri: uri, reason: "\(Self.outOfReach). \(Self.bucketAdvice(uri))")
+      let (reason, advice) = Self.outOfReach(uri)
+      return .unsupported(uri: uri, reason: "\(reason). \(advice)")
     }
   }
 
   private func wayIfAny(to location: ArtifactLocation, operation: String) async throws -> ArtifactWay? {
     guard let root = location.root else { return nil }
+    if let place = DatabricksPlace(location) {
+      guard let signed else { return nil }
+      try refuseHostile(String(place.uri.dropFirst("dbfs:/".count)), operation: operation)
+      return .databricks(place, signed)
+    }
     guard root.after("s3://") != nil else {
       try refuseHostile(root, operation: operation)
       return .proxy(root: root)
@@ -72,15 +80,18 @@ extension MLflowRegistry {
     }
   }
 
-  private static let outOfReach =
-    "its files lie in object storage (s3) that the tracking server does not stand in front of, and no bucket that holds "
-    + "them is configured for this registry"
-
-  private static func bucketAdvice(_ uri: String) -> String {
+  /// Why there is no way to a place, and what to do.
+  private static func outOfReach(_ uri: String) -> (reason: String, advice: String) {
+    if uri.after("dbfs:/") != nil {
+      return ("its files lie in a Databricks workspace, and no signed addresses are used here", "")
+    }
     let bucket = uri.dropFirst("s3://".count).prefix { $0 != "/" }
-    return
+    return (
+      "its files lie in object storage (s3) that the tracking server does not stand in front of, and no bucket that "
+        + "holds them is configured for this registry",
       "If this program is to go there itself, write 'artifacts: [{uri: s3://\(RegistryError.bounded(String(bucket)))}]' "
-      + "below this registry, with credentials for it"
+        + "below this registry, with credentials for it"
+    )
   }
 
   /// A download of what lies outside the server.

@@ -62,6 +62,8 @@ public final class MLflowRegistry: ModelRegistry {
   /// The length from which on a file is not put in parts past the proxy: none is where the addresses lead nowhere from here, and
   /// a large one is not where they ended before it had arrived.
   let signedPartsBytesMax = Atomic<Int64>(.max)
+  /// Whether an address was seen that only a Databricks workspace gives to artifacts.
+  let hasDatabricksRoots = Atomic<Bool>(false)
 
   /// A registry; nothing is connected yet.
   ///

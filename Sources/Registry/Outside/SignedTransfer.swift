@@ -6,13 +6,36 @@ public protocol SignedTransfer: Sendable {
   /// Begins an answer with the bytes of a file, asked with these headers besides the address's own.
   func open(_ address: SignedAddress, headers: [(name: String, value: String)]) async throws -> HTTPClientResponse
 
-  /// Puts a file of exactly `length` bytes.
+  /// Puts a file of exactly `length` bytes in the form that the storage behind the address wants.
+  ///
+  /// - Parameter renewed: asked for another address for the same file, where storage takes a file in pieces and the
+  ///   permission ended between two of them; what was sent before stays.
   func put<Body: AsyncSequence & Sendable>(
-    to address: SignedAddress, length: Int64, body: @escaping @Sendable () async throws -> Body
+    to address: SignedAddress, as form: SignedForm, length: Int64,
+    renewed: @escaping @Sendable () async throws -> SignedAddress, body: @escaping @Sendable () async throws -> Body
   ) async throws where Body.Element == [UInt8]
 
   /// Puts one part of a file and returns the tag by which the parts are joined.
   func put(part: [[UInt8]], to address: SignedAddress) async throws -> String
+}
+
+/// How storage behind a signed address wants to be given a file.
+public enum SignedForm: Sendable, Hashable {
+  /// One `PUT` of the whole: S3, Google Cloud Storage.
+  case whole
+  /// Blocks and a list of them: Azure Blob storage.
+  case azureBlocks
+  /// Create, append and flush: Azure Data Lake Storage Gen2.
+  case azureAppend
+}
+
+extension SignedTransfer {
+  /// Puts a file of exactly `length` bytes in one piece.
+  func put<Body: AsyncSequence & Sendable>(
+    to address: SignedAddress, length: Int64, body: @escaping @Sendable () async throws -> Body
+  ) async throws where Body.Element == [UInt8] {
+    try await put(to: address, as: .whole, length: length, renewed: { address }, body: body)
+  }
 }
 
 /// An address that carries its own permission, and the headers that belong to it. Both are secrets: descriptions and

@@ -1,5 +1,12 @@
 /// One version of a registered model.
 public struct ModelVersion: Sendable, Hashable {
+  /// The status of a version that can be used.
+  public static let readyStatus = "READY"
+  /// The status of one that its registry is still taking in, as a Databricks workspace does after the call.
+  public static let pendingStatus = "PENDING_REGISTRATION"
+  /// The status of one that its registry could not take in.
+  public static let failedStatus = "FAILED_REGISTRATION"
+
   /// The registered model's name.
   public var name: String
   /// The number, from 1. Numbers of deleted versions are not given again unless the model was created anew.

@@ -1,6 +1,6 @@
 /// What a registry's server is and can do.
 public struct ServerInfo: Sendable, Hashable {
-  /// What `GET /version` answered, such as `3.17.2`.
+  /// What `GET /version` answered, such as `3.17.2`; `databricks` for a Databricks workspace, which tells none.
   public var version: String
   /// The first number of ``version``.
   public var major: Int
@@ -14,6 +14,9 @@ public struct ServerInfo: Sendable, Hashable {
   public var signsRunArtifacts = false
   /// Whether it hands out signed addresses to write files of logged models that lie outside its proxy.
   public var signsModelArtifacts = false
+
+  /// Whether it is a Databricks workspace.
+  public var isDatabricks: Bool { version == Self.databricks.version }
 
   /// Whether logged models exist there.
   public var hasLoggedModels: Bool { major >= 3 }

@@ -6,7 +6,7 @@ import Foundation
 public struct SignedURL: Sendable, Hashable {
   let text: String
   /// Sent with every call, as whoever signed it wants it.
-  let headers: [String: String]
+  private(set) var headers: [String: String]
   private let shown: String
 
   /// An address, and the headers that were signed with it.
@@ -39,6 +39,13 @@ public struct SignedURL: Sendable, Hashable {
     guard !items.isEmpty else { return text }
     let query = items.map { "\(PercentEncoding.encode($0.0))=\(PercentEncoding.encode($0.1))" }.joined(separator: "&")
     return text + (text.contains("?") ? "&" : "?") + query
+  }
+
+  /// The same address with those headers alone that a call takes.
+  func keepingHeaders(_ isKept: (String) -> Bool) -> Self {
+    var other = self
+    other.headers = headers.filter { isKept($0.key) }
+    return other
   }
 
   /// A server's words without anything of the query, which some repeat.

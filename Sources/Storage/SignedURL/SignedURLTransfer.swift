@@ -78,16 +78,20 @@ public final class SignedURLTransfer: Sendable {
 
   /// Writes a file of known length; `body` is asked anew whenever it has to be sent from the start.
   ///
+  /// - Parameter renewed: asked for another address of the same file when the permission ends between two pieces; what
+  ///   Azure has by then stays.
   /// - Returns: size and digest of what was sent.
   /// - Throws: ``StorageError`` with `.changed` when the body has another length.
   public func write<Body: AsyncSequence & Sendable>(
-    to url: SignedURL, as form: Form, length: Int64, body: @escaping @Sendable () async throws -> Body
+    to url: SignedURL, as form: Form, length: Int64, renewed: (@Sendable () async throws -> SignedURL)? = nil,
+    body: @escaping @Sendable () async throws -> Body
   ) async throws -> WrittenFile where Body.Element == [UInt8] {
+    let place = RenewableURL(url: url, renewed: renewed ?? { url })
     let written =
       switch form {
       case .put: try await put(url, length: length, body: body)
-      case .azureBlocks: try await blocks(url, body: body)
-      case .azureAppend: try await append(url, body: body)
+      case .azureBlocks: try await blocks(place, body: body)
+      case .azureAppend: try await append(place, body: body)
       }
     guard written.size == length else { throw wrongLength(url, written.size, length) }
     return written
@@ -116,41 +120,46 @@ public final class SignedURLTransfer: Sendable {
   }
 
   private func blocks<Body: AsyncSequence & Sendable>(
-    _ url: SignedURL, body: @escaping @Sendable () async throws -> Body
+    _ place: RenewableURL, body: @escaping @Sendable () async throws -> Body
   ) async throws -> WrittenFile where Body.Element == [UInt8] {
+    var place = place
     var names: [String] = []
     let written = try await pieces(of: body) { piece, number, _ in
       guard number < Self.blocksMax else {
         throw StorageError(
-          .tooLarge, key: "\(url)", "needs more than \(Self.blocksMax) blocks, which Azure does not take.")
+          .tooLarge, key: "\(place.url)", "needs more than \(Self.blocksMax) blocks, which Azure does not take.")
       }
       // All names of a blob's blocks have one length.
       let digits = String(number)
       let name = Data((String(repeating: "0", count: 6 - digits.count) + digits).utf8).base64EncodedString()
-      try await self.sendWhole(
-        .PUT, url, adding: [("comp", "block"), ("blockid", name)], body: piece, operation: "writing a block")
+      try await self.send(
+        .block, .PUT, &place, adding: [("comp", "block"), ("blockid", name)], body: piece,
+        operation: "writing a block")
       names.append(name)
     }
     let list =
       "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>"
       + names.map { "<Latest>\($0)</Latest>" }.joined() + "</BlockList>"
-    try await sendWhole(
-      .PUT, url, adding: [("comp", "blocklist")], body: ByteBuffer(string: list), operation: "joining blocks")
+    try await send(
+      .blockList, .PUT, &place, adding: [("comp", "blocklist")], body: ByteBuffer(string: list),
+      operation: "joining blocks")
     return written
   }
 
   private func append<Body: AsyncSequence & Sendable>(
-    _ url: SignedURL, body: @escaping @Sendable () async throws -> Body
+    _ place: RenewableURL, body: @escaping @Sendable () async throws -> Body
   ) async throws -> WrittenFile where Body.Element == [UInt8] {
-    try await sendWhole(.PUT, url, adding: [("resource", "file")], body: ByteBuffer(), operation: "creating a file")
-    let written = try await pieces(of: body) { piece, _, place in
+    var place = place
+    try await send(
+      .create, .PUT, &place, adding: [("resource", "file")], body: ByteBuffer(), operation: "creating a file")
+    let written = try await pieces(of: body) { piece, _, position in
       // The same bytes at the same place may be appended again: nothing counts before the flush.
-      try await self.sendWhole(
-        .PATCH, url, adding: [("action", "append"), ("position", String(place))], body: piece,
+      try await self.send(
+        .append, .PATCH, &place, adding: [("action", "append"), ("position", String(position))], body: piece,
         operation: "appending")
     }
-    try await sendWhole(
-      .PATCH, url, adding: [("action", "flush"), ("position", String(written.size))], body: ByteBuffer(),
+    try await send(
+      .flush, .PATCH, &place, adding: [("action", "flush"), ("position", String(written.size))], body: ByteBuffer(),
       operation: "flushing")
     return written
   }
@@ -183,6 +192,21 @@ public final class SignedURLTransfer: Sendable {
   }
 
   // MARK: Calls
+
+  /// Makes one of Azure's calls; where the permission has ended, once more with another.
+  private func send(
+    _ call: AzureCall, _ method: HTTPMethod, _ place: inout RenewableURL, adding items: [(String, String)],
+    body: ByteBuffer, operation: String
+  ) async throws {
+    do {
+      return try await sendWhole(
+        method, place.url.keepingHeaders(call.takes), adding: items, body: body, operation: operation)
+    } catch let error as StorageError where error.code == .notAuthenticated {
+      guard try await place.renew() else { throw error }
+    }
+    try await sendWhole(
+      method, place.url.keepingHeaders(call.takes), adding: items, body: body, operation: operation)
+  }
 
   private func sendWhole(
     _ method: HTTPMethod, _ url: SignedURL, adding items: [(String, String)], body: ByteBuffer, operation: String
@@ -242,9 +266,12 @@ public final class SignedURLTransfer: Sendable {
   static func words(_ refusal: S3Refusal, _ url: SignedURL, _ operation: String) -> StorageError {
     let facts = ["HTTP \(refusal.status)", refusal.code].compactMap { $0 }.joined(separator: ", ")
     let said = refusal.message.map { " The server says: \(url.redacted($0))" } ?? ""
+    let ended = "The permission has ended, or is for something else: ask for a new one."
     let (code, advice): (StorageError.Code, String) =
       switch refusal.status {
-      case 401, 403: (.notAuthenticated, "The permission has ended, or is for something else: ask for a new one.")
+      case 401, 403: (.notAuthenticated, ended)
+      // Google, and S3 where the signer's own credentials ended, say so with 400.
+      case _ where refusal.meaning == .credentialsEnded: (.notAuthenticated, ended)
       case 404: (.notFound, "It does not exist.")
       case 300..<400: (.failed, "Redirects are not followed.")
       case 429, 503: (.overloaded, "The server asks to be called less.")

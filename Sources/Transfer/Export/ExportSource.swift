@@ -43,7 +43,7 @@ struct ExportSource: Sendable {
         "deleted_since", "\(name) v\(identity.version) does not exist any more; the next observation will say so.",
         retriable: true)
     }
-    guard version.status == "READY" else {
+    guard version.status == ModelVersion.readyStatus else {
       throw Trouble(
         "not_ready", "\(name) v\(identity.version) is \(version.status) at its source, not READY.", retriable: true)
     }

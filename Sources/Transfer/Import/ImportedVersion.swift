@@ -39,6 +39,11 @@ struct ImportedVersion: Sendable {
       ]
     let known = isFirst ? Found() : try await find()
     if let ours = known.ours {
+      guard ours.status != ModelVersion.pendingStatus else {
+        throw Trouble(
+          "not_registered", "Version \(ours.version) of \(name.text) is still \(ours.status) in the marketplace.",
+          retriable: true)
+      }
       try await remove(known.others)
       try await describe(ours, as: source.description, tags)
       return (ours, run)
@@ -59,7 +64,7 @@ struct ImportedVersion: Sendable {
 
   /// What carries our key.
   private struct Found {
-    /// The lowest version that no damaged export was the source of.
+    /// The lowest version that no damaged export was the source of, and that the registry did not fail to take in.
     var ours: ModelVersion?
     /// To be removed once there is one. Those under other names are too: an attempt that was killed before its event made
     /// them, when the model was still to have that name.
@@ -69,7 +74,7 @@ struct ImportedVersion: Sendable {
   private func find() async throws -> Found {
     let found = try await registry.modelVersions(tagged: key)
     var ours: [ModelVersion] = []
-    for version in found where version.name.isExactly(name.text) {
+    for version in found where version.name.isExactly(name.text) && version.status != ModelVersion.failedStatus {
       if try await !isOutdated(version.tags[OwnTags.exportID]) { ours.append(version) }
     }
     let first = ours.min { $0.version < $1.version }

@@ -174,10 +174,11 @@ struct DoctorCommand: AsyncParsableCommand {
       let server = try await registry.serverInfo()
       let models = try await registry.registeredModels()
       let parts = server.version.split(separator: ".").compactMap { Int($0) }
-      let isSafe = parts.count >= 2 && (parts[0], parts[1]) >= Self.mlflowSafe
+      let isSafe = server.isDatabricks || parts.count >= 2 && (parts[0], parts[1]) >= Self.mlflowSafe
       return Finding(
         what: what, level: isSafe ? .ok : .warning,
-        message: "MLflow \(server.version), \(Sentence.count(models.count, "model")) visible"
+        message: (server.isDatabricks ? "Databricks" : "MLflow \(server.version)")
+          + ", \(Sentence.count(models.count, "model")) visible"
           + (isSafe ? "" : "; versions before 3.10 let a crafted tag read the server's files"),
         fix: isSafe ? nil : "upgrade it, or keep strangers away from it")
     } catch {
