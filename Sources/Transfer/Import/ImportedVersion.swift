@@ -57,7 +57,7 @@ struct ImportedVersion: Sendable {
     // Creating is not idempotent and cannot be fenced. What another makes meanwhile is seen when everything that this run
     // wrote is looked at once more: history says then which is the one. In a new model nobody has looked yet for what has
     // another name.
-    let there = isFirst ? try await find() : Found(ours: made, others: known.others)
+    let there = isFirst ? try await find(besides: made) : Found(ours: made, others: known.others)
     try await remove(there.others)
     return (there.ours ?? made, run)
   }
@@ -71,8 +71,20 @@ struct ImportedVersion: Sendable {
     var others: [ModelVersion] = []
   }
 
-  private func find() async throws -> Found {
-    let found = try await registry.modelVersions(tagged: key)
+  /// Nothing is adopted or deleted on the word of a search alone: each version is asked for by itself.
+  ///
+  /// - Parameter made: one that was made just now.
+  private func find(besides made: ModelVersion? = nil) async throws -> Found {
+    var found: [ModelVersion] = []
+    for version in try await registry.modelVersions(tagged: key) {
+      if let made, made.version == version.version, made.name.isExactly(version.name) {
+        found.append(version)
+      } else if let version = try await registry.modelVersion(name: version.name, version: version.version),
+        version.tags[key.key]?.isExactly(key.value) == true
+      {
+        found.append(version)
+      }
+    }
     var ours: [ModelVersion] = []
     for version in found where version.name.isExactly(name.text) && version.status != ModelVersion.failedStatus {
       if try await !isOutdated(version.tags[OwnTags.exportID]) { ours.append(version) }
