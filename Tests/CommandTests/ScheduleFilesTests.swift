@@ -198,7 +198,11 @@ struct ScheduleFilesTests {
     let package = try String(contentsOf: Self.ops.appending(path: "../Package.swift"), encoding: .utf8)
     let embedded = package.matches(of: /path: "(ops\/[^"]+)"/).map { String($0.1) }
     #expect(embedded.count == 2)
-    #expect(
-      Set(kept.map { String($0.dropFirst()) }) == Set(["Package.swift", "migrations", "Sources", "Tests"] + embedded))
+    let wanted = Set(["Package.swift", "migrations", "Sources", "Tests"] + embedded)
+    #expect(Set(kept.map { String($0.dropFirst()) }) == wanted)
+    // Without one of them the package is none.
+    let copied = lines.filter { $0.hasPrefix("COPY ") && !$0.hasPrefix("COPY --from") }
+      .map { String($0.split(separator: " ")[1]) }
+    #expect(Set(copied) == wanted && copied.count == wanted.count)
   }
 }

@@ -74,3 +74,17 @@ def test_any_other_end_fails_the_task_and_is_named(tmp_path, status):
     done = run(tmp_path, f"exit {status}")
     assert done.returncode == 1
     assert f"ended with {status}" in done.stderr
+
+
+def test_a_cancelled_job_lets_the_program_finish_and_leaves_no_credentials(tmp_path):
+    binary = tmp_path / "marketplace"
+    binary.write_text("#!/bin/sh\ntrap 'echo finished; exit 143' TERM\necho $CREDENTIALS_DIRECTORY\nsleep 60 >/dev/null 2>&1 &\nwait\n")
+    command = [sys.executable, str(SCRIPT), "--binary", str(binary), "--", "sync"]
+    with subprocess.Popen(command, env={"PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as script:
+        credentials = script.stdout.readline().strip()
+        assert Path(credentials).is_dir()
+        script.terminate()
+        output, errors = script.communicate(timeout=60)
+    assert output == "finished\n"
+    assert script.returncode == 1 and "ended with 143" in errors
+    assert not Path(credentials).exists()

@@ -70,16 +70,29 @@ def keep(path: Path, host: str, credentials: tuple[str, str], pause: float, ende
 
 def run(command: list[str], environment: dict[str, str]) -> int:
     """Runs the program; when the job is cancelled, lets it finish what it began."""
+    cancelled = threading.Event()
+    # Set before there is a program, so that no moment is left in which it would be left behind.
+    signal.signal(signal.SIGTERM, lambda *_: cancelled.set())
     process = subprocess.Popen(command, env=environment)
+    ended = threading.Event()
+    threading.Thread(target=stop, args=(process, cancelled, ended), daemon=True).start()
     try:
         return process.wait()
     except BaseException:
+        cancelled.set()
+        return process.wait()
+    finally:
+        ended.set()
+        cancelled.set()
+
+
+def stop(process: subprocess.Popen, cancelled: threading.Event, ended: threading.Event) -> None:
+    """Asks the program to finish once the job is cancelled, and kills it where that takes too long."""
+    cancelled.wait()
+    if not ended.is_set():
         process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        if not ended.wait(STOP_SECONDS):
             process.kill()
-        raise
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
