@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A registry that lies: paths that climb out, listings and bodies without end, sizes, redirects, sources, names; `--only NAME`.
+# A registry that lies: paths that climb out, listings and bodies without end, sizes, redirects, sources, names; `--short`, `--only NAME`.
 #
 # The lies: ops/faults.d/transfer/hostile.py.
 

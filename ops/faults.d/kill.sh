@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# SIGKILL at every step of export, import and follow, then all must be well; `--rounds N`, `--short`, `--only "NAME" MOMENT`, `--storage s3`.
+# SIGKILL or SIGTERM at every step of export, import and follow; `--signal TERM`, `--rounds N`, `--short`, `--only "NAME" MOMENT`, `--storage s3`.
 #
 # What a step is, and what is done at each: ops/faults.d/transfer/kill.py.
 

@@ -1,12 +1,15 @@
 """ops/faults hostile: a registry that lies to the program, in one way after the other.
 
-usage: hostile.py PROGRAM DIRECTORY CLUSTER SOURCE_URL MARKETPLACE_URL [--only NAME]
+usage: hostile.py PROGRAM DIRECTORY CLUSTER SOURCE_URL MARKETPLACE_URL [--short] [--seed N] [--only NAME]
 
 A proxy in front of a real MLflow tells each lie about one newly promoted version, the victim. The sync has to end in time,
 with little memory, and to refuse the victim with one of the reasons that fit, or to be unharmed where the lie is harmless.
 It must follow no address that the registry names, write nothing outside its store, print no control character, and do
-what another model needs at the same time, unless the lie leaves the whole registry unreadable. Then the registry tells
+what another model needs at the same time, unless the lie leaves the whole registry unreadable. Under the lie already
+nothing may be taken for deleted, renamed or lost, and nothing withdrawn from the marketplace. Then the registry tells
 the truth, and all must be as if nothing had been.
+
+Some lies are the marketplace's own. Those are told of whatever is imported, so the victim is all that there is to import.
 """
 
 from __future__ import annotations
@@ -15,37 +18,57 @@ import argparse
 import gzip
 import json
 import os
+import random
 import re
 import socket
 import threading
+import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 from sweep import Tally, Worlds, aftermath, codes, failed, said
+from verify import SOURCE_KEY, sha256
 from wires import Calm, Cut, Step
-from world import WORKSPACE, Place, Run, World
+from world import WORKSPACE, Place, Run, World, versions
 
 RUN_DEADLINE_S = 120
 MEMORY_BYTES_MAX = 200_000_000
+SHORT_SECONDS = 90
 BOMB_MEBIBYTES = 300
+NOT_TAKEN = "name, which MLflow refuses to create"
+# A longer name is kept by nobody (RegistryReading.nameBytesMax).
+NAME_BYTES_MAX = 2_000
 # Asked for in ranges.
 LARGE_BYTES = 40_000_000
 ENDLESS_PIECE = b"0" * 65_536
 # An endless body that is taken in up to here has no bound. Of a listing 64 MiB are read.
 ENDLESS_BYTES_MAX = 150_000_000
 VICTIM, BYSTANDER = "fresh", "drifted"
+# A model of the marketplace that no lie is about.
+FOREIGN = "rolled"
+# What the truth gives no reason for: nobody deletes, renames or withdraws anything while a lie is told.
+LOSSES = ("ModelVersionDeleted", "ModelRenamed", "ImportLost", "ExportInvalidated")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]")
 
 REFUSED_PATH = {"hostile_path", "unsupported", "invalid_response", "too_large", "unsupported_source"}
 REFUSED_SOURCE = {"unsupported_source", "unsupported", "hostile_path", "not_found", "missing_artifacts", "missing_mlmodel", "refused",
                   "configuration", "too_large", "invalid_response", "deleted_since", "not_permitted"}
 UNREADABLE = {"invalid_response", "too_large", "unstable_listing", "refused", "server", "unreachable", "incomplete_body", "not_found"}
+NOT_FOLLOWED = UNREADABLE - {"unreachable"}
+REFUSED_TARGET = {"unsupported_source", "unsupported", "hostile_path", "refused", "configuration", "invalid_response"}
 WRONG_SIZE = {"incomplete_file", "incomplete_body", "too_large", "invalid_response", "storage_full"}
 
+# Files of one version that are one on other file systems, and must stay two.
+COLLIDING = {
+    "MLmodel and mlmodel": {"mlmodel": b"another file"},
+    "a name in NFC and in NFD": {"caf\u00e9.bin": b"composed", "cafe\u0301.bin": b"decomposed"},
+    "names that differ by case": {"Weights.bin": b"upper", "weights.bin": b"lower", "WEIGHTS/a.bin": b"in a folder"},
+}
 PATHS = {
     "climbs out": "../outside", "climbs out midway": "a/../../outside", "is a folder above": "..", "is the folder itself": ".",
     "is empty": "", "escaped": "%2e%2e%2foutside", "escaped twice": "%252e%252e%252foutside", "escaped in part": "..%2foutside",
@@ -93,16 +116,18 @@ class Trap:
 class Lie(Calm):
     """Answers instead of the server where `about` says so; `answer` is given what the server would have said."""
 
-    def __init__(self, about: Callable[[Step], bool], answer: Callable[[World, Step], bytes], world: World, run_id: str):
-        self.about, self.answer, self.world, self.run_id = about, answer, world, run_id
+    def __init__(self, case: Case, world: World, run_id: str):
+        self.case, self.world, self.run_id = case, world, run_id
         self.told = 0
 
     def request(self, step: Step) -> bytes | None:
-        # Artifacts are lied about where they are the victim's.
-        if not step.name.startswith("source: ") or "artifacts" in step.name and self.run_id not in step.target or not self.about(step):
+        if not step.name.startswith(f"{self.case.teller}: ") or not self.case.about(step):
+            return None
+        # Artifacts of the source are lied about where they are the victim's.
+        if self.case.teller == "source" and "artifacts" in step.name and self.run_id not in step.target:
             return None
         self.told += 1
-        return self.answer(self.world, step)
+        return self.case.answer(self.world, step)
 
 
 @dataclass
@@ -114,6 +139,10 @@ class Case:
     answer: Callable[[World, Step], bytes]
     # Reasons that fit, of the victim or of the whole workspace; `None` among them: it may be exported all the same.
     reasons: set
+    # Which registry tells it.
+    teller: str = "source"
+    # Whether it is about neither of the two models: both are imported all the same.
+    spares_both: bool = False
 
 
 # Which request is lied to.
@@ -134,6 +163,14 @@ def is_search(step: Step) -> bool:
     return "registered-models/search" in step.name
 
 
+def is_search_by_key(step: Step) -> bool:
+    return "model-versions/search" in step.name and SOURCE_KEY in unquote(step.target)
+
+
+def is_making_run(step: Step) -> bool:
+    return step.name.endswith("POST runs/create")
+
+
 def is_version(step: Step) -> bool:
     return "model-versions/" in step.name and ("search" in step.name or step.name.endswith("/get"))
 
@@ -141,7 +178,9 @@ def is_version(step: Step) -> bool:
 # What is said.
 
 def truth(world: World, step: Step) -> dict:
-    return json.loads(world.source.request("GET", step.target))
+    """What the registry would have said; it does what it was asked to do."""
+    registry = world.source if step.name.startswith("source: ") else world.market
+    return json.loads(registry.request(step.name.split(" ")[1], step.target, step.body or None))
 
 
 def listing_with(*entries: dict) -> Callable[[World, Step], bytes]:
@@ -244,6 +283,39 @@ def model_more(name: str) -> Callable[[World, Step], bytes]:
     return answer
 
 
+def version_more(name: str, version: str) -> Callable[[World, Step], bytes]:
+    """Asked for the versions with a key of ours, it names one more."""
+    def answer(world: World, step: Step) -> bytes:
+        honest = truth(world, step)
+        key = re.search(r"= '([^']*)'", unquote_plus(step.target))[1]
+        honest.setdefault("model_versions", []).append(
+            {"name": name, "version": version, "current_stage": "None", "creation_timestamp": 1, "last_updated_timestamp": 1,
+             "status": "READY", "source": "models:/m-" + "0" * 32, "tags": [{"key": SOURCE_KEY, "value": key}]})
+        return http(json.dumps(honest).encode())
+    return answer
+
+
+def unfiltered(world: World, step: Step) -> bytes:
+    """As a server that knows no filter by tags."""
+    return http(json.dumps({"model_versions": versions(world.market)}).encode())
+
+
+def turning_versions(world: World, step: Step) -> bytes:
+    turning_pages.number += 1
+    version = {"name": f"{WORKSPACE}.{VICTIM}", "version": str(turning_pages.number), "current_stage": "None", "creation_timestamp": 1,
+               "last_updated_timestamp": 1, "status": "READY", "source": "mlflow-artifacts:/1/2/artifacts/model"}
+    return http(json.dumps({"model_versions": [version], "next_page_token": f"token {turning_pages.number}"}).encode())
+
+
+def rooted(at: str) -> Callable[[World, Step], bytes]:
+    """A run is made, and its artifacts are said to lie elsewhere."""
+    def answer(world: World, step: Step) -> bytes:
+        honest = truth(world, step)
+        honest["run"]["info"]["artifact_uri"] = at.replace("{world}", str(world.directory))
+        return http(json.dumps(honest).encode())
+    return answer
+
+
 def compressed(world: World, step: Step) -> bytes:
     return http(gzip.compress(world.source.request("GET", step.target)), "200 OK", "Content-Encoding: gzip")
 
@@ -284,7 +356,8 @@ def all_cases(trap: Trap) -> Iterator[Case]:
     yield Case("body: a bomb for whoever decompresses", is_file("model.pkl"), said_instead(bomb(), "Content-Encoding: gzip"), WRONG_SIZE)
     yield Case("body: a web page", is_file("model.pkl"), said_instead(b"<html>sign in</html>"), WRONG_SIZE)
     yield Case("body: redirected here", is_file("model.pkl"), redirected(f"http://{trap.address}/"), WRONG_SIZE | UNREADABLE)
-    yield Case("body: redirected to a metadata service", is_file("model.pkl"), redirected("http://169.254.169.254/"), WRONG_SIZE | UNREADABLE)
+    yield Case("body: redirected to a metadata service", is_file("model.pkl"), redirected("http://169.254.169.254/"),
+               WRONG_SIZE | NOT_FOLLOWED)
     yield Case("body: redirected to a file", is_file("model.pkl"), redirected("file:///etc/passwd"), WRONG_SIZE | UNREADABLE)
     for what, total in (("as listed", LARGE_BYTES), ("a petabyte", 1 << 50), ("64 bits", (1 << 63) - 1), ("beyond 64 bits", 10**30),
                         ("nothing", 0)):
@@ -294,15 +367,53 @@ def all_cases(trap: Trap) -> Iterator[Case]:
         yield Case(f"source: {what}", is_version, source_is(uri, trap), REFUSED_SOURCE)
     yield Case("models: a web page", is_search, said_instead(b"<html>sign in</html>"), UNREADABLE)
     yield Case("models: nothing", is_search, said_instead(b"{}"), {None})
-    yield Case("models: a name of 4096 bytes", is_search, model_more("n" * 4096), {None, "unkeepable_name", "refused", "not_found"})
-    yield Case("models: a name that climbs, in 4096 bytes", is_search, model_more("../" * 1365 + "x"),
-               {None, "unkeepable_name", "refused", "not_found"})
+    for what, name in (("4096 bytes", "n" * 4096), ("4096 bytes that climb", "../" * 1365 + "x"),
+                       (f"{NAME_BYTES_MAX + 1} bytes", "n" * (NAME_BYTES_MAX + 1)), ("two words and NUL", "nul\0name")):
+        yield Case(f"models: a name of {what}", is_search, model_more(name), {"unkeepable_name"}, spares_both=True)
     yield Case("models: pages without end", is_search, turning_models, UNREADABLE)
     yield Case("models: a body without end", is_search, endless(b'{"registered_models": [{"name": "'), UNREADABLE)
     yield Case("models: redirected here", is_search, redirected(f"http://{trap.address}/"), UNREADABLE)
     yield Case("models: cut short", is_search, said_instead(b'{"registered_models": [{"name": "fresh"'), UNREADABLE)
     yield Case("models: compressed", is_search, compressed, UNREADABLE)
     yield Case("models: a list of numbers", is_search, said_instead(b'{"registered_models": [1, 2, 3]}'), UNREADABLE)
+    yield from marketplace_cases(trap)
+
+
+def marketplace_cases(trap: Trap) -> Iterator[Case]:
+    def case(name: str, about: Callable[[Step], bool], answer: Callable[[World, Step], bytes], reasons: set) -> Case:
+        return Case(f"marketplace: {name}", about, answer, reasons, "marketplace")
+
+    web_page = said_instead(b"<html>sign in</html>")
+    for what in ("climbs out", "is a folder above", "escaped", "absolute", "NUL", "4096 bytes"):
+        for is_folder in (False, True):
+            entry = {"path": PATHS[what], "is_dir": is_folder, **({} if is_folder else {"file_size": 1})}
+            yield case(f"listing: a {'folder' if is_folder else 'file'} {what}", is_listing, listing_with(entry), REFUSED_PATH | {"server"})
+    yield case("listing: nothing", is_listing, said_instead(b"{}"), {"upload_incomplete"})
+    yield case("listing: another size", is_listing, listing_where(lambda file: resized(file, 1)), {"upload_incomplete"})
+    yield case("listing: folders without end", is_listing, listing_with({"path": "deeper", "is_dir": True}), REFUSED_PATH)
+    yield case("listing: pages without end", is_listing, turning_pages, REFUSED_PATH)
+    yield case("listing: redirected here", is_listing, redirected(f"http://{trap.address}/"), UNREADABLE)
+    yield case("listing: a web page", is_listing, web_page, UNREADABLE)
+    yield case("listing: a body without end", is_listing, endless(b'{"files": [{"path": "'), UNREADABLE)
+    yield case("versions: one of another model with our key", is_search_by_key, version_more(f"{WORKSPACE}.{FOREIGN}", "2"),
+               UNREADABLE | {None})
+    yield case("versions: an older one with our key", is_search_by_key, version_more(f"{WORKSPACE}.{VICTIM}", "1"), UNREADABLE | {None})
+    yield case("versions: one that is not there with our key", is_search_by_key, version_more(f"{WORKSPACE}.{VICTIM}", "999"),
+               UNREADABLE | {None})
+    yield case("versions: all that there are, whatever the key", is_search_by_key, unfiltered, UNREADABLE | {None})
+    yield case("versions: pages without end", is_search_by_key, turning_versions, UNREADABLE)
+    yield case("versions: redirected here", is_search_by_key, redirected(f"http://{trap.address}/"), UNREADABLE)
+    yield case("versions: redirected to a metadata service", is_search_by_key, redirected("http://169.254.169.254/"), NOT_FOLLOWED)
+    yield case("versions: a web page", is_search_by_key, web_page, UNREADABLE)
+    yield case("versions: a body without end", is_search_by_key, endless(b'{"model_versions": [{"name": "'), UNREADABLE)
+    yield case("models: nothing", is_search, said_instead(b"{}"), UNREADABLE | {None})
+    yield case("models: redirected here", is_search, redirected(f"http://{trap.address}/"), UNREADABLE)
+    yield case("models: a web page", is_search, web_page, UNREADABLE)
+    for what, root in (("a file", "file://{world}/stolen"), ("a path", "{world}/stolen"),
+                       ("a path that climbs", "mlflow-artifacts:/../../stolen"),
+                       ("metadata service", "http://169.254.169.254/latest"), ("this machine", f"http://{trap.address}/1"),
+                       ("another proxy", f"mlflow-artifacts://{trap.address}/1"), ("a bucket", "s3://somebody-elses-bucket/1")):
+        yield case(f"root of a run: {what}", is_making_run, rooted(root), REFUSED_TARGET)
 
 
 class Hostile:
@@ -318,15 +429,26 @@ class Hostile:
             self.worlds.world.settle()
         return self.worlds.world
 
+    def work(self) -> list[tuple[str, Callable[[], None]]]:
+        """All that there is to try, by name."""
+        found: list[tuple[str, Callable[[], None]]] = [(case.name, partial(self.try_one, case)) for case in all_cases(self.trap)]
+        found += [(f"files: {what}", partial(self.colliding, f"files: {what}", files)) for what, files in COLLIDING.items()]
+        for number, name in enumerate(NAMES):
+            found.append((case := f"name: {number} {name[:30]!r}", partial(self.name, case, name)))
+        return found
+
     def try_one(self, case: Case) -> None:
         world = self.world()
         version = world.promote(VICTIM)
-        world.promote(BYSTANDER)
+        # The marketplace lies about whatever is imported: it is one version, so that its memory can be judged.
+        if case.teller == "source":
+            world.promote(BYSTANDER)
         run_id = world.source.get("model-versions/get", name=VICTIM, version=version)["model_version"]["run_id"]
-        before = self.outside(world)
+        before, promoted = self.outside(world), self.promoted(world)
         # Every run meets it again: what failed for good in an earlier one is tried anew.
         try:
-            problems = self.under(case, world, run_id, before) + self.after(world)
+            sequence = self.worlds.verifier.last_sequence()
+            problems = self.under(case, world, run_id, before) + self.losses(world, sequence, promoted) + self.after(world)
         except Exception:
             problems = [traceback.format_exc()]
         self.note(case.name, problems)
@@ -344,7 +466,7 @@ class Hostile:
         calls = self.trap.calls
         sequence = self.worlds.verifier.last_sequence()
         endless.swallowed = False
-        lie = world.place.board.plan = Lie(case.about, case.answer, world, run_id)
+        lie = world.place.board.plan = Lie(case, world, run_id)
         try:
             ended, memory = finish(world.start("sync", "--retry-failed"))
         finally:
@@ -371,12 +493,44 @@ class Hostile:
             problems.append(f"files outside the store: {sorted(grown)}")
         done = {(row["type"], row["data"]["name"]) for row in world.rows(
             f"select type, data from ledger.events where workspace = '{WORKSPACE}' and sequence > {sequence}") if "name" in row["data"]}
-        if ("ModelExported", VICTIM) in done and None not in case.reasons:
-            problems.append("the victim was exported")
+        got = "ModelExported" if case.teller == "source" else "ModelImported"
+        if (got, VICTIM) in done and None not in case.reasons and not case.spares_both:
+            problems.append(f"of the victim there is a {got}")
         is_unreadable = any(each.get("error") for each in ended.report.get("workspaces", []))
-        if not is_unreadable and lie.told and "models" not in case.name.split(":")[0] and ("ModelImported", BYSTANDER) not in done:
+        if case.spares_both and ("ModelImported", VICTIM) not in done:
+            problems.append(f"the victim was not imported: {said(ended)}")
+        is_about_victim = case.teller == "source" and not case.name.startswith("models")
+        if not is_unreadable and lie.told and (is_about_victim or case.spares_both) and ("ModelImported", BYSTANDER) not in done:
             problems.append(f"another model was not imported: {said(ended)}")
         return problems
+
+    def losses(self, world: World, sequence: int, promoted: dict[str, tuple]) -> list[str]:
+        """What was taken for gone since, is there or promoted no longer, though nobody did anything but promote two versions."""
+        rows = world.rows(f"""select type, data from ledger.events where workspace = '{WORKSPACE}' and sequence > {sequence}
+            and (type = any (array{list(LOSSES)}) or type = 'MarketplacePromotionSet' and data::json ->> 'to' is null)""")
+        problems = [f"because of the lie: {row['type']} {json.dumps(row['data'])[:300]}" for row in rows]
+        now = self.promoted(world)
+        for name, (stages, alias, numbers) in promoted.items():
+            stages_now, alias_now, numbers_now = now.get(name, ([], None, []))
+            is_ours = name in (f"{WORKSPACE}.{VICTIM}", f"{WORKSPACE}.{BYSTANDER}")
+            is_promoted_anew = is_ours and stages_now > stages and len(stages_now) == 1
+            if (stages_now, alias_now) != (stages, alias) and not is_promoted_anew:
+                problems.append(f"{name} was promoted as {stages} and {alias}, and under the lie became {stages_now} and {alias_now}")
+            if gone := set(numbers) - set(numbers_now):
+                problems.append(f"of {name} the versions {sorted(gone)} were deleted from the marketplace under the lie")
+        return problems
+
+    @staticmethod
+    def promoted(world: World) -> dict[str, tuple]:
+        """By name, the versions in Production, the one that the alias names and all that there are, as the marketplace says."""
+        found: dict[str, tuple] = {}
+        every = versions(world.market)
+        for model in world.market.models():
+            alias = next((int(each["version"]) for each in model.get("aliases", []) if each["alias"] == "champion"), None)
+            of_model = [each for each in every if each["name"] == model["name"]]
+            stages = [int(each["version"]) for each in of_model if each["current_stage"] == "Production"]
+            found[model["name"]] = (sorted(stages), alias, sorted(int(each["version"]) for each in of_model))
+        return found
 
     def after(self, world: World) -> list[str]:
         """The registry tells the truth: what was refused for good is asked for again, and all is as if nothing had been."""
@@ -384,34 +538,73 @@ class Hostile:
         problems = [f"the run after it ended with {ended.status}: {said(ended)}"] if failed(ended) else []
         return problems or aftermath(world, self.worlds.verifier)[0]
 
-    def names(self, chosen: dict[str, str]) -> None:
-        """Names that a registry takes, by what the case is called: each is imported or refused with a reason, and harms nothing."""
+    def colliding(self, case: str, files: dict[str, bytes]) -> None:
+        """A version that holds files beside each other which are one elsewhere: exported and imported, each with its bytes."""
         world = self.world()
-        for case, name in chosen.items():
-            try:
-                world.source.post("registered-models/create", name=name, description="a name")
-            except RuntimeError:
-                continue
-            before = self.outside(world)
-            world.promote(name)
-            ended, memory = finish(world.start("sync", "--retry-failed"))
-            text = finish_text(world.start_text("status"))
-            problems = []
-            imported = {each["data"]["name"] for each in world.rows("select data from ledger.events where type = 'ModelImported'")}
-            if ended.status not in (0, 3) or (ended.status == 0) != (name in imported):
-                problems.append(f"it ended with {ended.status}: {said(ended)}")
-            if memory > MEMORY_BYTES_MAX:
-                problems.append(f"it took {memory / 1e6:.0f} MB of memory")
-            if found := CONTROL.search(ended.errors + text):
-                problems.append(f"what a person reads holds the control character {found[0]!r}")
-            if grown := self.outside(world) - before:
-                problems.append(f"files outside the store: {sorted(grown)}")
-            world.source.post("model-versions/transition-stage", name=name, version="1", stage="Archived", archive_existing_versions=False)
-            gone = world.run("sync", "--retry-failed")
-            # An export whose name the marketplace refused, and that nobody means any more, is told of and nothing to do.
-            if failed(gone, besides={"no_longer_promoted"}):
-                problems.append(f"after it was archived the sync ended with {gone.status}: {said(gone)}")
-            self.note(case, problems)
+        version = world.promote(VICTIM, stage=None)
+        source = world.source.get("model-versions/get", name=VICTIM, version=version)["model_version"]["source"]
+        for path, data in files.items():
+            world.source.put_file(source, path, data)
+        world.source.post("model-versions/transition-stage", name=VICTIM, version=version, stage="Production",
+                          archive_existing_versions=True)
+        try:
+            ended = world.run("sync")
+            problems = [f"it ended with {ended.status}: {said(ended)}"] if failed(ended) else self.not_kept(world, version, files)
+            problems = problems or aftermath(world, self.worlds.verifier)[0]
+        except Exception:
+            problems = [traceback.format_exc()]
+        self.note(case, problems)
+
+    def not_kept(self, world: World, version: str, files: dict[str, bytes]) -> list[str]:
+        """Files that are not in the export or the marketplace under their names, with their bytes."""
+        here = f"where type = '%s' and data::json ->> 'name' = '{VICTIM}' and data::json ->> 'version' = '{version}'"
+        exported, imported = (world.rows(f"select data from ledger.events {here % kind}") for kind in ("ModelExported", "ModelImported"))
+        if len(exported) != 1 or len(imported) != 1:
+            return [f"{len(exported)} exports and {len(imported)} imports"]
+        folder = world.folder(exported[0]["data"]["uri"])
+        listed = json.loads((folder / "manifest.json").read_text())["files"]
+        number = str(imported[0]["data"]["marketplace_version"])
+        found = next(each for each in versions(world.market, imported[0]["data"]["marketplace_name"]) if each["version"] == number)
+        there = self.worlds.verifier.files(world.market, found)
+        problems = []
+        for path, data in files.items():
+            ways = [each["path"] for each in listed if each["path"].endswith(f"/{path}") and each["sha256"] == sha256(data)]
+            if len(ways) != 1 or (folder / ways[0]).read_bytes() != data:
+                problems.append(f"{path!r} is not in the export: {sorted(each['path'] for each in listed)}")
+            if there.get(path) != sha256(data):
+                problems.append(f"{path!r} is not in the marketplace: {sorted(there)}")
+        return problems
+
+    def name(self, case: str, name: str) -> None:
+        """A name that a registry takes: it is imported or refused with a reason, and harms nothing."""
+        world = self.world()
+        try:
+            world.source.post("registered-models/create", name=name, description="a name")
+        except RuntimeError as error:
+            print(f"  - {case}: MLflow takes none such: {str(error)[:100]}", flush=True)
+            self.worlds.tally.tried[NOT_TAKEN] += 1
+            self.worlds.tally.survived[NOT_TAKEN] += 1
+            return
+        before = self.outside(world)
+        world.promote(name)
+        ended, memory = finish(world.start("sync", "--retry-failed"))
+        text = finish_text(world.start_text("status"))
+        problems = []
+        imported = {each["data"]["name"] for each in world.rows("select data from ledger.events where type = 'ModelImported'")}
+        if ended.status not in (0, 3) or (ended.status == 0) != (name in imported):
+            problems.append(f"it ended with {ended.status}: {said(ended)}")
+        if memory > MEMORY_BYTES_MAX:
+            problems.append(f"it took {memory / 1e6:.0f} MB of memory")
+        if found := CONTROL.search(ended.errors + text):
+            problems.append(f"what a person reads holds the control character {found[0]!r}")
+        if grown := self.outside(world) - before:
+            problems.append(f"files outside the store: {sorted(grown)}")
+        world.source.post("model-versions/transition-stage", name=name, version="1", stage="Archived", archive_existing_versions=False)
+        gone = world.run("sync", "--retry-failed")
+        # An export whose name the marketplace refused, and that nobody means any more, is told of and nothing to do.
+        if failed(gone, besides={"no_longer_promoted"}):
+            problems.append(f"after it was archived the sync ended with {gone.status}: {said(gone)}")
+        self.note(case, problems)
 
     @staticmethod
     def outside(world: World) -> set[str]:
@@ -442,19 +635,22 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("binary", "directory", "cluster", "source", "market"):
         parser.add_argument(name)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--only")
     options = parser.parse_args()
     place = Place(options.binary, Path(options.directory), options.cluster, options.source, options.market)
     tally = Tally()
     hostile = Hostile(Worlds(place, tally, "hostile"))
-    cases = [each for each in all_cases(hostile.trap) if not options.only or options.only in each.name]
-    names = {f"name: {number} {name[:30]!r}": name for number, name in enumerate(NAMES)}
-    names = {case: name for case, name in names.items() if not options.only or options.only in case}
-    print(f"{len(cases)} lies, {len(names)} names", flush=True)
-    for case in cases:
-        hostile.try_one(case)
-    if names:
-        hostile.names(names)
+    work = [each for each in hostile.work() if not options.only or options.only in each[0]]
+    if options.short:
+        random.Random(options.seed).shuffle(work)
+    print(f"{len(work)} lies, files and names; seed {options.seed}", flush=True)
+    start = time.monotonic()
+    for _, attempt in work:
+        if options.short and time.monotonic() > start + SHORT_SECONDS:
+            break
+        attempt()
     tally.table()
     print(json.dumps({"faults": "hostile", "figures": tally.figures()}), flush=True)
 

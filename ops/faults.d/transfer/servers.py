@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import urllib.error
@@ -14,7 +15,7 @@ from world import wait_until
 
 READY_DEADLINE_S = 180
 REQUEST_DEADLINE_S = 5
-SETTINGS = "-c listen_addresses= -c fsync=off"
+GONE_DEADLINE_S = 30
 
 
 class MLflowServer:
@@ -71,37 +72,71 @@ class PostgresServer:
     def __init__(self, programs: str, data: str):
         self.data = data
         self.programs = programs
+        # What it was started with, so that it comes back the same.
+        self.command = shlex.split((Path(data) / "postmaster.opts").read_text())
+        if os.geteuid() == 0:
+            self.command = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups", *self.command]
+        # What comes back is a child of ours, so that it is collected: the next one takes one that was not for alive.
+        self.ours: subprocess.Popen | None = None
         self.is_down = False
 
-    def control(self, *arguments: str) -> None:
-        command = [f"{self.programs}/pg_ctl", "--pgdata", self.data, "--wait", "--silent", *arguments]
-        if os.geteuid() == 0:
-            command = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups", "env", "--chdir=/", *command]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-
     def kill(self) -> None:
-        """As a crash: no checkpoint, nobody is asked to finish."""
-        self.control("stop", "--mode=immediate")
+        """SIGKILL to the server and all of its processes; waits until none of them holds its memory any more."""
+        postmaster = int(self.postmaster())
+        # A stopped one makes no further process while they are listed.
+        os.kill(postmaster, signal.SIGSTOP)
+        every = [postmaster, *children(postmaster)]
+        for each in every:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_alive, every)), GONE_DEADLINE_S, "processes of PostgreSQL outlived SIGKILL")
+        if self.ours:
+            self.ours.wait()
         self.is_down = True
 
     def start(self) -> None:
-        if self.is_down:
-            log = f"{self.data}/restarted.log"
-            self.control("start", f"--log={log}", f"--options=-k {self.data} {SETTINGS}")
-            self.is_down = False
+        """Starts it when it is down, and waits until it has recovered."""
+        if not self.is_down:
+            return
+        with (Path(self.data) / "restarted.log").open("a") as log:
+            self.ours = subprocess.Popen(self.command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        wait_until(lambda: self.answers() or self.ours.poll() is not None, READY_DEADLINE_S, f"PostgreSQL did not recover: {log.name}")
+        if self.ours.poll() is not None:
+            raise RuntimeError(f"PostgreSQL did not start: {log.name}")
+        self.is_down = False
+
+    def answers(self) -> bool:
+        return subprocess.run([f"{self.programs}/pg_isready", "--quiet", f"--host={self.data}"]).returncode == 0
 
     def revive(self) -> None:
         """Starts it when it has ended by itself; otherwise waits until it answers, which a crash may delay."""
-        ready = [f"{self.programs}/pg_isready", "--quiet", f"--host={self.data}"]
-
         def is_gone() -> bool:
-            return not Path(f"/proc/{self.postmaster()}").exists()
+            return not is_alive(self.postmaster())
 
-        wait_until(lambda: is_gone() or subprocess.run(ready).returncode == 0, READY_DEADLINE_S, "PostgreSQL did not recover")
+        wait_until(lambda: is_gone() or self.answers(), READY_DEADLINE_S, "PostgreSQL did not recover")
         if is_gone():
+            if self.ours:
+                self.ours.wait()
             self.is_down = True
             self.start()
 
     def postmaster(self) -> str:
         file = Path(self.data) / "postmaster.pid"
         return file.read_text().split("\n")[0] if file.exists() else "gone"
+
+
+def status(process: int | str) -> list[str]:
+    """State, parent and so on of a process, as the kernel tells them; nothing of one that is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def children(parent: int) -> list[int]:
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and status(each.name)[1:2] == [str(parent)]]
+
+
+def is_alive(process: int | str) -> bool:
+    """One that has ended and was not collected yet is not."""
+    return status(process)[:1] not in ([], ["Z"], ["X"])

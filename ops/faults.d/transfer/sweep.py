@@ -15,6 +15,8 @@ from wires import Calm, Step
 from world import Ended, Place, World
 
 RUNS_TO_THE_END_MAX = 2
+# A fault that does not happen is tried so often.
+TRIES_MAX = 3
 READING = (" GET ", " HEAD ", "search", "/get", "get-")
 # What a run reports that found it and put it right.
 MENDED = {"marketplace_version_deleted", "export_rotten", "marketplace_drift"}
@@ -116,6 +118,8 @@ class Worlds:
         self.script = script
         self.world: World | None = None
         self.points = 0
+        # How often the fault of the moment was tried and did not happen.
+        self.tries = 0
 
     def current(self) -> World:
         """The world to work in, with work to do in it."""
@@ -143,16 +147,25 @@ class Worlds:
             self.place.psql("postgres", f"drop database if exists {self.world.name} with (force)")
         self.world = None
 
-    def attempt(self, name: str, again: str, harm: Callable[[World], bool | list[str]], unseen: bool = False) -> None:
+    def insist(self, name: str, again: str, harm: Callable[[World], bool]) -> None:
+        """One fault, tried again while it does not happen. One that never does was tried, and nothing survived it."""
+        for self.tries in range(TRIES_MAX):
+            if self.attempt(name, again, harm):
+                return
+        self.tally.tried[name] += 1
+        self.tally.failures.append(name)
+        print(f"✗ did not happen in {TRIES_MAX} tries: {name}", flush=True)
+
+    def attempt(self, name: str, again: str, harm: Callable[[World], bool | list[str]], unseen: bool = False) -> bool:
         """One fault in a world, or several: `harm` does it and says whether it happened, or the names of what did; then
-        all must be well."""
+        all must be well. Returns whether anything came of it that counts."""
         world = self.unseen() if unseen else self.current()
         try:
             happened = harm(world)
             names = (isinstance(happened, list) and happened) or [name]
             problems, runs = aftermath(world, self.verifier)
             if not happened and not problems:
-                return
+                return False
             self.tally.runs[runs] += 1
         except Exception:
             names = [name]
@@ -162,9 +175,10 @@ class Worlds:
         self.tally.tried.update(names)
         if not problems:
             self.tally.survived.update(names)
-            return
+            return True
         self.place.board.plan = Calm()
         self.fell(world, name, again, problems)
+        return True
 
     def fell(self, world: World, name: str, again: str, problems: list[str]) -> None:
         evidence = self.keep(world, problems)

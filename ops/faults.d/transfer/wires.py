@@ -39,6 +39,8 @@ class Step:
     client: socket.socket | None = None
     # Path and query, of HTTP.
     target: str = ""
+    # What is sent up, where it is small.
+    body: bytes = b""
 
 
 class Calm:
@@ -203,7 +205,8 @@ class HTTPProxy(Listener):
         body = self.request_body(step, head, reader)
         if (step.sizes["up"] or PIECE_BYTES) < PIECE_BYTES:
             # A small one is taken in first: it can be sent on later, whatever has become of the client.
-            body = iter([b"".join(body)])
+            step.body = b"".join(body)
+            body = iter([step.body])
         canned = plan.request(step)
         if canned is not None:
             for _ in body:

@@ -5,6 +5,7 @@ Each world has its own of all four, so one that a fault left in doubt can be lef
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -136,7 +137,7 @@ class World:
         self.source = Registry(place.source_url, f"src-{self.name}")
         self.market = Registry(place.market_url, f"mkt-{self.name}")
         place.fresh_database(self.name)
-        self.runs = 0
+        self.runs = itertools.count(1)
         self.changes = 0
         self.program = Program(place.binary, self.directory, {
             "database": place.conninfo(self.name),
@@ -157,14 +158,12 @@ class World:
     # Running the program.
 
     def start(self, *arguments: str, environment: dict | None = None) -> Run:
-        self.runs += 1
         command = self.program.command(*arguments, "--output", "json")
-        return Run(command, self.directory / "runs", f"{self.runs:03}-{arguments[0]}", environment)
+        return Run(command, self.directory / "runs", f"{next(self.runs):03}-{arguments[0]}", environment)
 
     def start_text(self, *arguments: str) -> Run:
         """As a person calls it."""
-        self.runs += 1
-        return Run(self.program.command(*arguments), self.directory / "runs", f"{self.runs:03}-{arguments[0]}-text")
+        return Run(self.program.command(*arguments), self.directory / "runs", f"{next(self.runs):03}-{arguments[0]}-text")
 
     def run(self, *arguments: str) -> Ended:
         return self.start(*arguments).wait()
