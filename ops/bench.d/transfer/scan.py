@@ -122,8 +122,10 @@ def main(binary: str, directory: str, conninfo: str, sources: str, target: str, 
     together([lambda each=each, name=name: promote_another(each, name) for each, name in chosen])
     print(f"After {promotions} promotions:", flush=True)
     third = program.run("sync")
-    expect("exported", third.count("exported"), promotions)
-    expect("imported", third.count("imported"), promotions)
+    wanted = sorted((registry.workspace, name) for registry, name in chosen)
+    for action in ("exported", "imported"):
+        done = sorted((each["id"], item["model"]) for each in third.report["workspaces"] for item in each["items"] if item["action"] == action)
+        expect(f"{action}, and no other than those promoted", (len(done), done == wanted), (promotions, True))
     expect("promoted in the marketplace, as the server says", promoted(marketplace), total)
     expect("violations found by check", len(program.run("check").report.get("violations", [])), 0)
     print(f"  {third.seconds:.1f} s", flush=True)
