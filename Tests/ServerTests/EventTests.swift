@@ -43,6 +43,20 @@ struct EventTests {
     }
   }
 
+  @Test("of other kinds, however many, hide nothing of what happened to models lately")
+  func lately() async throws {
+    try await TestService.with { test, get in
+      let token = try await test.token([.appendEvents])
+      let before = try await get("/changes", "application/json").json()["changes"] as? [[String: Any]] ?? []
+      let events = (1...300).map { event($0) }.joined(separator: ",")
+      let path = "/v1/workspaces/dev01/events"
+      #expect(try await get.send(.post, path, token.json, #"{"events":[\#(events)]}"#).status == 201)
+      #expect(try await test.sources.ledger.seal().last > 300)
+      let after = try await get("/changes", "application/json").json()["changes"] as? [[String: Any]] ?? []
+      #expect(after.count == before.count && !after.isEmpty, "\(before.count) before, \(after.count) after")
+    }
+  }
+
   @Test("of a batch are appended together, or none is, and what is wrong is named")
   func batches() async throws {
     try await TestService.with { test, get in

@@ -4,8 +4,9 @@ import Postgres
 
 /// What happened lately, or what is otherwise at one moment than at another.
 struct ChangesPage {
-  /// Positions that are looked at for what is recent.
-  static let recentPositions: Int64 = 2_000
+  /// How many of the last positions are looked at for what is recent: more where the fewer do not fill the page.
+  static let recentPositions: [Int64] = [250, recentPositionsMax]
+  static let recentPositionsMax: Int64 = 2_000
   /// Lines that are shown.
   static let linesMax = 100
   /// Models of a page, where two moments are compared.
@@ -44,7 +45,7 @@ struct ChangesPage {
 
   private var lately: HTML {
     guard !recent.isEmpty else {
-      return "<p>Nothing happened to a model in the last \(Words.grouped(Int(Self.recentPositions))) events.</p>"
+      return "<p>Nothing happened to a model in the last \(Words.grouped(Int(Self.recentPositionsMax))) events.</p>"
     }
     let lines: [HTML] = recent.prefix(Self.linesMax).map { change in
       let (title, line) = (change.title(titles), change.line)

@@ -210,11 +210,16 @@ struct CatalogRoutes: Sendable {
 
   private func lately(_ asOf: AsOf) async throws -> [RecentChange] {
     let last = try await sources.position(asOf)
-    if asOf == .now {
-      return try await sources.catalog.recent(
-        after: max(0, last - ChangesPage.recentPositions), limit: Int(ChangesPage.recentPositions))
+    var recent: [RecentChange] = []
+    for positions in ChangesPage.recentPositions {
+      let earlier = max(0, last - positions)
+      recent =
+        asOf == .now
+        ? try await sources.catalog.recent(after: earlier, limit: Int(positions))
+        : try await sources.catalog.recent(after: earlier, through: last)
+      if recent.count >= ChangesPage.linesMax || earlier == 0 { break }
     }
-    return try await sources.catalog.recent(after: max(0, last - ChangesPage.recentPositions), through: last)
+    return recent
   }
 
   private func position(_ name: String, _ page: PageRequest, otherwise: AsOf) async throws -> Int64 {
