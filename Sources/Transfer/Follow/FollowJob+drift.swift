@@ -59,18 +59,20 @@ extension FollowJob {
     var state = known
     var done: PutBack?
     for _ in 1...Self.attemptsMax {
-      state = try await history.load(known.workspace, from: state)
-      guard let model = state.models[id], let marketplace = model.marketplace[target.id],
-        state.promotionChange(of: model, target: target.id) == nil,
-        state.answersForName(model, target: target.id),
-        let seen = try await MarketplaceReading.promotion(of: name, in: target)
-      else { return done }
-      let expected = target.expected(marketplace.available)
-      guard let decision = DriftDecision(found: seen, expected: expected, told: marketplace.drift) else { return done }
-      if done == nil { done = PutBack(model: model, found: decision.found, expected: expected) }
-      done?.model = model
-      var draft = EventDraft(on: state)
       do {
+        state = try await history.load(known.workspace, from: state)
+        guard let model = state.models[id], let marketplace = model.marketplace[target.id],
+          state.promotionChange(of: model, target: target.id) == nil,
+          state.answersForName(model, target: target.id),
+          let seen = try await MarketplaceReading.promotion(of: name, in: target)
+        else { return done }
+        let expected = target.expected(marketplace.available)
+        guard let decision = DriftDecision(found: seen, expected: expected, told: marketplace.drift) else {
+          return done
+        }
+        if done == nil { done = PutBack(model: model, found: decision.found, expected: expected) }
+        done?.model = model
+        var draft = EventDraft(on: state)
         if decision.isNews {
           draft.add(
             .marketplaceDriftFound(
@@ -92,12 +94,14 @@ extension FollowJob {
       } catch let error as LedgerError where error.isLostRace {
         continue
       } catch  where done?.sequences.isEmpty == false {
-        // It is told of, which the report has to name.
         done?.trouble = try Trouble(error)
         return done
       }
     }
-    throw Trouble.contended(name)
+    // What was told of, the report has to name.
+    guard done?.sequences.isEmpty == false else { throw Trouble.contended(name) }
+    done?.trouble = Trouble.contended(name)
+    return done
   }
 
   private func drift(_ done: PutBack) -> Item {

@@ -86,6 +86,7 @@ extension FollowJob {
     for double in ours where double.version != live.marketplaceVersion && !context.options.isDryRun {
       try await target.registry.deleteModelVersion(name: double.name, version: double.version)
       outcome.hasWritten = true
+      outcome.cleared.insert(double.name)
     }
     if ours.contains(where: { $0.version == live.marketplaceVersion }) { return }
     // Absence from a listing says nothing; only the registry's own word does.

@@ -33,6 +33,8 @@ struct FollowJob: Sendable {
     /// Marketplace versions were found missing: importing again is due.
     var hasLost = false
     var hasWritten = false
+    /// Marketplace names of which a double was removed, which no item tells.
+    var cleared: Set<String> = []
     /// Marketplace names that were looked at to the end.
     var examined: Set<String> = []
     /// Marketplace names of which it could not be said whether something is lost.
@@ -45,6 +47,7 @@ struct FollowJob: Sendable {
       planned += part.planned
       hasLost = hasLost || part.hasLost
       hasWritten = hasWritten || part.hasWritten
+      cleared.formUnion(part.cleared)
       examined.formUnion(part.examined)
       unclear.formUnion(part.unclear)
     }

@@ -15,7 +15,8 @@ extension SyncJob {
     let examined = Set(outcomes.flatMap(\.examined).filter { !unclear.contains($0) }.map { Array($0.utf8) })
     // That a version was found missing changed nothing in the registry.
     let changed = outcomes.flatMap(\.report.items).filter { $0.action != .lost }
-    let written = Set(changed.compactMap { $0.marketplaceName.map { Array($0.utf8) } })
+    let names = changed.compactMap(\.marketplaceName) + outcomes.flatMap(\.cleared)
+    let written = Set(names.map { Array($0.utf8) })
     do {
       var listed = reading.listed
       var looked = listed.filter { examined.contains(Array($0.name.utf8)) && !written.contains(Array($0.name.utf8)) }
@@ -37,10 +38,16 @@ extension SyncJob {
     report: inout JobReport
   ) async throws -> Set<[UInt8]> {
     let follow = FollowJob(context: context, target: reading.target, reading: reading, locks: locks)
+    let history = History(ledger: context.ledger, run: context.run)
     var settled = written
     for outcome in outcomes where outcome.hasWritten {
-      guard let state = outcome.state else { continue }
+      guard let known = outcome.state else { continue }
+      // Another run may have imported some of them meanwhile, and what it made has to be looked for too.
+      let state = try await history.load(known.workspace, from: known)
       let lost = try await follow.findLost(state, only: written)
+      // What was removed just now has moved the times once more.
+      settled.subtract(lost.cleared.map { Array($0.utf8) })
+      settled.subtract(imported(since: state, try await history.load(state.workspace, from: state)))
       guard !lost.items.isEmpty else { continue }
       // What is told to be lost needs no second look: if it is due again, history says so.
       settled.subtract(lost.unclear.map { Array($0.utf8) })
@@ -50,5 +57,18 @@ extension SyncJob {
     }
     // Whoever is to finish looks at no more models: what was passed over must not pass for seen.
     return context.isStopping() ? [] : settled
+  }
+
+  /// The marketplace names of models of which something was imported in the meantime.
+  private func imported(since before: WorkspaceState, _ after: WorkspaceState) -> Set<[UInt8]> {
+    guard let target else { return [] }
+    let models = after.models.values.filter { model in
+      let known = before.models[model.id]
+      return model.versions.contains { number, version in
+        guard let live = version.imports[target.id]?.live else { return false }
+        return live != known?.versions[number]?.imports[target.id]?.live
+      }
+    }
+    return Set(models.compactMap { $0.marketplace[target.id].map { Array($0.name.utf8) } })
   }
 }

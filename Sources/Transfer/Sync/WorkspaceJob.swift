@@ -18,6 +18,8 @@ struct WorkspaceJob: Sendable {
     var report: WorkspaceReport
     /// Whether the marketplace registry was written to.
     var hasWritten = false
+    /// Marketplace names of which a double was removed.
+    var cleared: Set<String> = []
     /// Marketplace names that were looked at to the end.
     var examined: Set<String> = []
     /// Marketplace names of which it could not be said whether something is lost.
@@ -30,6 +32,7 @@ struct WorkspaceJob: Sendable {
       report.items += result.items
       report.note(result.sequences)
       hasWritten = hasWritten || result.hasWritten
+      cleared.formUnion(result.cleared)
       unclear.formUnion(result.unclear)
       examined.formUnion(result.examined)
     }
