@@ -1,11 +1,15 @@
 import Foundation
 import Simulation
 
-/// `simulate [--seed N] [--seeds N] [--steps N] [--minutes N] [--cpu-seconds N] [--small-first] [--first] [--trace]`: lives
-/// seeds one after another, from one on; `--first` ends at the first that fails, `--small-first` begins with the worlds in
-/// which least happens.
+/// `simulate [--seed N] [--seeds N] [--steps N] [--minutes N] [--cpu-seconds N] [--small-first] [--months] [--first] [--trace]`:
+/// lives seeds one after another, from one on; `--first` ends at the first that fails, `--small-first` begins with the worlds
+/// in which least happens, and `--months` lives only such in which sixty-five workspaces live for three months. Where no seed
+/// is given, one life in a hundred is such.
 @main
 struct Simulate {
+  /// One life in so many lasts months, where no seed is given.
+  static let longOnceIn = 100
+
   static func main() {
     // Dictionaries must be walked in the same order in every process, or a seed would not replay.
     if getenv("SWIFT_DETERMINISTIC_HASHING") == nil {
@@ -16,12 +20,16 @@ struct Simulate {
     let options = Options(Array(CommandLine.arguments.dropFirst()))
     var total = Totals()
     let deadline = Date().addingTimeInterval(60 * Double(options.minutes ?? .max / 100))
-    let first = options.seed ?? UInt64.random(in: 1..<UInt64.max / 2)
+    let months = options.lastsMonths ? Simulation.seed(ofMonths: .random(in: 1..<1 << 31)) : nil
+    let first = options.seed ?? months ?? UInt64.random(in: 1..<UInt64.max / 2)
     var seeds = options.seeds.map { count in (0..<UInt64(count)).map { first + $0 } } ?? []
     if options.isSmallFirst { seeds.sort { (Simulation.size(of: $0), $0) < (Simulation.size(of: $1), $1) } }
     var index = 0
     while total.isWanted(options), Date() < deadline {
-      let seed = index < seeds.count ? seeds[index] : first + UInt64(index)
+      let isLong = options.seed == nil && index % longOnceIn == longOnceIn - 1
+      let next = first + UInt64(index)
+      let long = Simulation.seed(ofMonths: UInt32(truncatingIfNeeded: next))
+      let seed = index < seeds.count ? seeds[index] : isLong ? long : next
       let simulation = Simulation(seed: seed, trace: options.isTraced ? { print($0) } : nil)
       total.add(simulation.run())
       index += 1
@@ -39,6 +47,7 @@ struct Options {
   /// Processor time of this process.
   var seconds: Int?
   var isSmallFirst = false
+  var lastsMonths = false
   var isTraced = false
   /// The most seeds that may fail before it ends.
   var failuresMax = 20
@@ -50,6 +59,7 @@ struct Options {
       case "--trace": isTraced = true
       case "--first": failuresMax = 1
       case "--small-first": isSmallFirst = true
+      case "--months": lastsMonths = true
       case "--cpu-seconds": seconds = rest.popFirst().flatMap { Int($0) }
       case "--seed": seed = rest.popFirst().flatMap(Self.number)
       case "--seeds": seeds = rest.popFirst().flatMap { Int($0) }
@@ -57,8 +67,8 @@ struct Options {
       case "--minutes": minutes = rest.popFirst().flatMap { Int($0) }
       default:
         print(
-          "usage: simulate [--seed N] [--seeds N] [--steps N] [--minutes N] [--cpu-seconds N] [--small-first] [--first] "
-            + "[--trace]")
+          "usage: simulate [--seed N] [--seeds N] [--steps N] [--minutes N] [--cpu-seconds N] [--small-first] [--months] "
+            + "[--first] [--trace]")
         exit(2)
       }
     }

@@ -51,6 +51,9 @@ public final class Simulation {
     }
   }
 
+  /// The seed of a world in which sixty-five workspaces live for three months.
+  public static func seed(ofMonths number: UInt32) -> UInt64 { Plan.monthsMark << 48 | UInt64(number) }
+
   /// How much there is to live in a seed's world, roughly.
   public static func size(of seed: UInt64) -> Int { Plan(seed: seed).size }
 
@@ -59,6 +62,7 @@ public final class Simulation {
     defer { forget() }
     for night in 0..<world.plan.nights where world.violations.isEmpty {
       world.note("night \(night)")
+      while !world.lateFiles.isEmpty { world.deliverLateFile() }
       for index in world.sources.indices {
         for _ in 0..<world.dice.below(world.plan.changes + 1) { world.peopleChange(index) }
         if world.aside.once(in: 10) { world.tidyUp(index) }
@@ -90,6 +94,7 @@ public final class Simulation {
     processes = []
     world.touched = [:]
     world.late = []
+    world.lateFiles = []
   }
 
   private func result() -> Result {
@@ -162,6 +167,7 @@ public final class Simulation {
         if world.plan.handOnceIn > 0, world.dice.once(in: 20) { world.handChange() }
       }
       if !world.late.isEmpty, world.apart.once(in: 200) { world.deliverLate() }
+      if !world.lateFiles.isEmpty, world.cellar.once(in: 100) { world.deliverLateFile() }
       let anyone = world.dice.below(world.scheduler.waitingCount)
       if jobs.count > 1, hurry.turns == 0, world.yard.once(in: 40) { hurry = somebodyHurries(jobs, dayShift: dayShift) }
       hurry.turns = max(0, hurry.turns - 1)
@@ -214,6 +220,7 @@ public final class Simulation {
   /// Faults stop and people go home: one run must leave everything right, and the next must have nothing to do.
   private func settle() {
     while !world.late.isEmpty { world.deliverLate() }
+    while !world.lateFiles.isEmpty { world.deliverLateFile() }
     if world.apart.once(in: 6) { world.leave(world.apart.below(world.sources.count)) }
     comeToLight()
     world.marketplace.sight = .ordinary

@@ -4,6 +4,7 @@
 #   ops/faults simulate                     an hour of fresh seeds
 #   ops/faults simulate --steps N           fresh seeds until they have made N steps; --minutes N: for so long
 #   ops/faults simulate --seed 0x… --trace  lives one seed again, telling every step
+#   ops/faults simulate --months --seeds N  N lives of all 65 workspaces, three months each
 #
 # A step is a change by a person or a call of a port by a job. Documentation.docc/Simulation.md says what is simulated.
 

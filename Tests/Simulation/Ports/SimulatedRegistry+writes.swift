@@ -34,11 +34,12 @@ extension SimulatedRegistry {
 
   /// Not idempotent.
   func createModelVersion(_ version: NewModelVersion) async throws -> ModelVersion {
-    try await write("create a version") {
+    try await write("create a version", mayBeLate: true, by: \.cellar) {
       let made = state.createVersion(
         of: version.name, source: version.source, runID: version.runID, description: version.description ?? "",
         tags: version.tags, at: now)
       guard let made else { throw absent("model \(version.name)") }
+      guard !process.isDead else { return made }
       try process.mayDie(onceIn: Self.diesAfterVersionOnceIn)
       return made
     }

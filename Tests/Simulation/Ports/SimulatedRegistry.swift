@@ -34,17 +34,18 @@ struct SimulatedRegistry: ModelRegistry, @unchecked Sendable {
   }
 
   func write<Answer>(
-    _ name: StaticString, mayBeLate: Bool = false, _ effect: @escaping () throws -> Answer
+    _ name: StaticString, mayBeLate: Bool = false, by dice: ReferenceWritableKeyPath<World, Dice> = \.apart,
+    _ effect: @escaping () throws -> Answer
   ) async throws -> Answer {
     try await counted(name) {
       try await process.call(
-        .registry, name, at: state.id, writes: true, lastOnceIn: mayBeLate ? Self.lateOnceIn : 0,
-        late: mayBeLate ? { _ = try? effect() } : nil
+        .registry, name, at: state.id, writes: true, lastOnceIn: mayBeLate ? Self.lateOnceIn : 0, by: dice,
+        late: mayBeLate ? { process.world.late.append { _ = try? effect() } } : nil
       ) {
         try look(name, about: nil)
         let answer = try effect()
         // What comes just after is not seen by a look just before.
-        if mayBeLate, process.world.apart.once(in: 2) { process.world.deliverLate() }
+        if mayBeLate, process.world[keyPath: dice].once(in: 2) { process.world.deliverLate() }
         return answer
       }
     }

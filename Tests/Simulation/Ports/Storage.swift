@@ -93,11 +93,16 @@ struct SimulatedStorage: ExternalStorage {
     try await process.call(.storage, "begin an upload") { SimulatedUpload(process: process, key: key) }
   }
 
+  /// One of so many files that are sent whole is the last thing that a process does, and arrives when others have taken over.
+  static let lateOnceIn = 120
+
   func putIfAbsent(_ bytes: [UInt8], at key: StorageKey) async throws -> Bool {
-    try await process.call(.storage, "put unless present", writes: true) {
-      guard state.files[key.path] == nil else { return false }
-      state.put(bytes, at: key.path, in: process.world)
-      process.world.checker.written(key.path, in: process.world)
+    let world = process.world
+    return try await process.call(
+      .storage, "put unless present", writes: true, lastOnceIn: Self.lateOnceIn, by: \.cellar,
+      late: { world.lateFiles.append { _ = world.arrive(bytes, at: key.path) } }
+    ) {
+      guard world.arrive(bytes, at: key.path) else { return false }
       // A whole export that no event names yet is what a process that dies just now leaves.
       try process.mayDie(onceIn: Self.diesAfterPutOnceIn)
       return true
@@ -189,6 +194,26 @@ struct SimulatedStorage: ExternalStorage {
   }
 }
 
+extension World {
+  /// A whole file comes to the store.
+  ///
+  /// - Returns: whether it is there now; where another has come before it, that one stays.
+  func arrive(_ bytes: [UInt8], at path: String) -> Bool {
+    guard storage.files[path] == nil else { return false }
+    storage.put(bytes, at: path, in: self)
+    checker.written(path, in: self)
+    return true
+  }
+
+  /// The file that is longest on its way comes to the store.
+  func deliverLateFile() {
+    guard !lateFiles.isEmpty else { return }
+    count("file arrived late")
+    note("late: a file comes to the store")
+    lateFiles.removeFirst()()
+  }
+}
+
 /// Folders one by one.
 private final class Folders: @unchecked Sendable {
   // Unchecked: the scheduler keeps everything on one thread.
@@ -263,19 +288,25 @@ final class SimulatedUpload: StorageUpload, @unchecked Sendable {
   }
 
   func finishUnlessPresent() async throws -> FinishedUpload {
-    try await process.call(.storage, "finish an upload unless present", writes: true) {
+    let (world, path, id, bytes) = (process.world, path, id, bytes)
+    return try await process.call(
+      .storage, "finish an upload unless present", writes: true, lastOnceIn: SimulatedStorage.lateOnceIn, by: \.cellar,
+      late: {
+        world.lateFiles.append {
+          world.storage.end(id)
+          _ = world.arrive(bytes, at: path)
+        }
+      }
+    ) {
       let file = StreamDigest.of(bytes)
       close()
       if !path.hasSuffix(".json"), !path.hasSuffix(".jsonl") { process.conduct.stored += 1 }
-      let storage = process.world.storage
-      if let known = storage.files[path] {
-        LargeFileChecker(world: process.world).stored(
-          path, bytes, over: (known, storage.since[path] ?? 0), by: process)
+      if let known = world.storage.files[path] {
+        LargeFileChecker(world: world).stored(
+          path, bytes, over: (known, world.storage.since[path] ?? 0), by: process)
         return FinishedUpload(file: file, isNew: false)
       }
-      storage.put(bytes, at: path, in: process.world)
-      process.world.checker.written(path, in: process.world)
-      return FinishedUpload(file: file, isNew: true)
+      return FinishedUpload(file: file, isNew: world.arrive(bytes, at: path))
     }
   }
 

@@ -87,7 +87,7 @@ extension World {
         count("half import changed by hand")
         note("by hand: \(name.text) v\(version.version) described and tagged otherwise")
         // By these it is known.
-        let fixed = ["marketplace.source_key", "marketplace.export_id"]
+        let fixed = ["marketplace.source_key", "marketplace.export_id", "marketplace.source.workspace"]
         let tag = attic.pick(version.tags.filter { !fixed.contains($0.key) })
         let (isDescribed, isTagged) = [(true, true), (true, false), (false, true)][attic.below(3)]
         marketplace.change(name.text) { model in

@@ -161,7 +161,9 @@ extension World {
     note("\(registry.id) \(version.name) v\(version.version): model.pkl written over")
     registry.artifacts[id]?["model.pkl"] = Array(aside.hex(40).utf8)
     if aside.once(in: 2), let uuid = registry.artifacts[id]?["MLmodel"] {
-      registry.artifacts[id]?["MLmodel"] = uuid + Array("again\(clock): \(aside.hex(4))\n".utf8)
+      let longer = uuid + Array("again\(clock): \(aside.hex(4))\n".utf8)
+      // One that is too long to be read would say nothing any more.
+      if longer.count <= Self.mlmodelBytes { registry.artifacts[id]?["MLmodel"] = longer }
     }
     registry.originals[version.source]?.append(registry.artifacts[id] ?? [:])
   }

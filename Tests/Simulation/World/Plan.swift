@@ -54,14 +54,18 @@ struct Plan: Sendable {
   /// Whether some of the large files are compared with those of earlier exports before they are sent.
   let hasHugeFiles: Bool
 
+  /// What seeds of worlds begin with, in their first sixteen bits, in which the whole organisation lives for months.
+  static let monthsMark: UInt64 = 0x6565
+
   /// How much there is to live, roughly.
   var size: Int { workspaces * (models + 2) * nights * (changes + jobs) * (kind == .long ? 4 : 1) }
 
   init(seed: UInt64) {
     var dice = Dice(seed)
     self.seed = seed
+    let lastsMonths = seed >> 48 == Self.monthsMark
     // One world in sixteen is the whole organisation.
-    let isLarge = dice.once(in: 16)
+    let isLarge = dice.once(in: 16) || lastsMonths
     var aside = Dice(seed ^ 0x0dd5_eed5)
     let peculiar: [Int: Kind] = [0: .rich, 1: .rich, 2: .crowd, 3: .long, 4: .long]
     kind = isLarge ? .organisation : peculiar[aside.below(16)] ?? .ordinary
@@ -70,7 +74,8 @@ struct Plan: Sendable {
     let few = isLarge ? 0 : dice.below(5)
     models = isLarge ? 2 : kind == .crowd ? 60 : 1 + few
     let long = isLarge ? 0 : dice.below(60)
-    nights = isLarge ? 6 : kind == .ordinary ? 8 + long : kind == .long ? 8 + long / 2 : 4 + long / 8
+    let ordinary = kind == .ordinary ? 8 + long : kind == .long ? 8 + long / 2 : 4 + long / 8
+    nights = lastsMonths ? 110 : isLarge ? 6 : ordinary
     let busy = isLarge ? 0 : dice.below(8)
     changes = isLarge ? 1 : kind == .crowd ? 80 : 1 + busy
     marketplaceMajor = dice.once(in: 3) ? 2 : 3
@@ -80,9 +85,10 @@ struct Plan: Sendable {
     stage = promotes == 3 ? nil : "Production"
     alias = promotes == 2 ? nil : "champion"
     dayShift = dice.once(in: 2) ? 0 : 5 + dice.below(60)
-    failsOnceIn = dice.once(in: 4) ? 0 : [30, 100, 400, 2_000][dice.below(4)]
+    // A job over all workspaces makes some thousand calls, and has to come to its end now and then.
+    failsOnceIn = dice.once(in: 4) ? 0 : [30, 100, 400, 2_000][lastsMonths ? 3 : dice.below(4)]
     answerLostOnceIn = 1 + dice.below(3)
-    diesOnceIn = dice.once(in: 4) ? 0 : [40, 150, 600, 3_000][dice.below(4)]
+    diesOnceIn = dice.once(in: 4) ? 0 : [40, 150, 600, 3_000][lastsMonths ? 3 : dice.below(4)]
     rotsOnceIn = dice.once(in: 2) ? 0 : 2 + dice.below(10)
     lockLostOnceIn = dice.once(in: 2) ? 0 : [60, 300, 1_500][dice.below(3)]
     handOnceIn = dice.once(in: 3) ? 0 : 1 + dice.below(6)

@@ -61,17 +61,18 @@ final class SimulatedProcess: @unchecked Sendable {
   /// One call of a port: waits for its turn, and then happens, fails, happens unheard, or is the last.
   ///
   /// - Parameters:
-  ///   - lastOnceIn: where processes die at all, one of so many is the last for sure.
-  ///   - late: what happens later then, since the request is still on its way.
+  ///   - lastOnceIn: where processes die at all, one of so many is the last for sure, by these dice.
+  ///   - late: keeps the request for later then, since it is still on its way.
   func call<Answer>(
     _ port: Port, _ name: StaticString, at place: @autoclosure () -> String = "", writes isWrite: Bool = false,
-    lastOnceIn: Int = 0, late: (() -> Void)? = nil, _ effect: () throws -> Answer
+    lastOnceIn: Int = 0, by dice: ReferenceWritableKeyPath<World, Dice> = \.apart, late: (() -> Void)? = nil,
+    _ effect: () throws -> Answer
   ) async throws -> Answer {
     await world.scheduler.turn(of: run)
     guard !isDead else { throw ProcessDied() }
     calls += 1
     world.tick()
-    let isLast = isExposed && world.plan.diesOnceIn > 0 && world.apart.once(in: lastOnceIn)
+    let isLast = isExposed && world.plan.diesOnceIn > 0 && world[keyPath: dice].once(in: lastOnceIn)
     let fate = isLast ? late == nil ? .deathAfter : .deathBefore : fate(isWrite: isWrite)
     if isLast { world.count("process killed") }
     world.note("\(run.uuidString.prefix(4)) \(port) \(name) \(place())\(fate == .fine ? "" : " \(fate)")")
@@ -88,7 +89,7 @@ final class SimulatedProcess: @unchecked Sendable {
       _ = try effect()
       throw port.failure(name)
     case .deathBefore:
-      if isLast, let late { world.late.append(late) }
+      if isLast { late?() }
       die()
       throw ProcessDied()
     case .deathAfter:

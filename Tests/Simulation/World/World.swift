@@ -14,8 +14,10 @@ final class World: @unchecked Sendable {
   var apart: Dice
   /// For what collects what nobody needs.
   var yard: Dice
-  /// For what came last.
+  /// For what came after those.
   var attic: Dice
+  /// For what came last.
+  var cellar: Dice
   /// Whether the store is cleared now and then, and at the end.
   let isCleared: Bool
   /// How names in the marketplace are made.
@@ -50,6 +52,8 @@ final class World: @unchecked Sendable {
   var oddities: Set<String> = []
   /// Requests of processes that died, still on their way.
   var late: [() -> Void] = []
+  /// Files that processes which died had sent to the store whole, still on their way. The store waits for hours at most.
+  var lateFiles: [() -> Void] = []
   /// Runs and logged models of the marketplace that such requests made.
   var arrivedLate: Set<String> = []
   /// Exports whose claim was lost before any event named them, by what they were claimed for.
@@ -69,6 +73,7 @@ final class World: @unchecked Sendable {
     apart = Dice(plan.seed ^ 0xa9a2_7000)
     yard = Dice(plan.seed ^ 0x9a2d_0000)
     attic = Dice(plan.seed ^ 0xa771_c000)
+    cellar = Dice(plan.seed ^ 0xce11_a200)
     isCleared = yard.once(in: 3)
     marketplace = RegistryState(id: "marketplace", major: plan.marketplaceMajor)
     template =
